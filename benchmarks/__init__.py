@@ -1,0 +1,1 @@
+"""Every figure that the documentation quotes, each one command."""

@@ -1,0 +1,1 @@
+"""The process: sources, pipeline, evidence, history, actions, commands."""

@@ -1,0 +1,1 @@
+"""What every floor stands on: the errors, YAML with positions, files written whole."""

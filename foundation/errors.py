@@ -1,0 +1,98 @@
+"""Every error that heard raises on purpose.
+
+Two halves, split by who must act. The owner's half ends a command with exit code 2 and a text that says
+what to do; the other half is retried inside the daemon and shows in `heard status`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class HeardError(Exception):
+    """The root of all errors that heard raises on purpose."""
+
+
+# --- The owner must act -----------------------------------------------------------------------------------
+
+
+class OwnerError(HeardError):
+    """Something only the owner can mend; `str(error)` says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong in a file, with its place. Lines and columns count from 1; 0 means not known."""
+
+    file: Path
+    line: int
+    column: int
+    message: str
+    source_line: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else f"{self.file}"
+        text = f"{place}: {self.message}"
+        if self.source_line:
+            text += f"\n    {self.source_line.rstrip()}\n    {' ' * (self.column - 1)}^"
+        return text
+
+
+class FileError(OwnerError):
+    """A file of the owner's is wrong. `problems` holds every fault found, in order of place."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class ConfigError(FileError):
+    """The configuration file cannot be used."""
+
+
+class RuleError(FileError):
+    """A rule file cannot be used."""
+
+
+class ProfileError(FileError):
+    """A profile's files cannot be used."""
+
+
+class ExampleError(OwnerError):
+    """An example sound cannot teach a profile. The text says why, and what to record instead."""
+
+
+class ModelError(OwnerError):
+    """A model file is missing, damaged or of another kind than was expected."""
+
+
+class AudioDeviceError(OwnerError):
+    """A capture device or the library that reaches it is missing. The text names the package or the devices."""
+
+
+class AudioFileError(OwnerError):
+    """A file could not be read as audio."""
+
+
+class StateFolderError(OwnerError):
+    """The state folder cannot be used, or another daemon holds it."""
+
+
+# --- Try again: retried with full jitter inside the daemon --------------------------------------------------
+
+
+class RetryableError(HeardError):
+    """Something that may work later without anybody's help."""
+
+
+class SourceStalled(RetryableError):
+    """A stream delivers no audio."""
+
+
+class BrokerUnavailable(RetryableError):
+    """The MQTT broker does not answer."""
+
+
+class EvidenceUnavailable(RetryableError):
+    """A clip could not be stored: the disk is full or the folder cannot be written."""
