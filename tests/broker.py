@@ -1,0 +1,78 @@
+"""A real mosquitto for tests, on a free loopback port, that a test may stop, kill and start again."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 10.0
+
+
+def find_mosquitto() -> str | None:
+    """Return the broker's path, or None; Debian puts it where only root's PATH looks."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+class Mosquitto:
+    """One broker process. The port stays the same through every stop and start."""
+
+    def __init__(self, executable: str, folder: Path) -> None:
+        self.host = "127.0.0.1"
+        self.port = _free_port()
+        self._executable = executable
+        self._config = folder / "mosquitto.conf"
+        self._log = folder / "mosquitto.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        # Started by root, the broker would give up its rights and then fail to read this folder.
+        self._config.write_text(
+            f"listener {self.port} {self.host}\nallow_anonymous true\npersistence false\nuser root\n"
+        )
+
+    def start(self) -> None:
+        """Start the broker and return when it accepts connections."""
+        if self._process is not None:
+            return
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._executable, "-c", str(self._config)], stdout=log, stderr=subprocess.STDOUT
+            )
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline_s:
+                self.kill()
+                raise RuntimeError(f"mosquitto did not start:\n{self._log.read_text()}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Ask the broker to leave: it closes its connections properly."""
+        if self._process is not None:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_TIMEOUT_S)
+            self.kill()
+
+    def kill(self) -> None:
+        """End the broker without a word, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.create_connection((self.host, self.port), timeout=1.0):
+            return True
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
