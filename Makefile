@@ -1,0 +1,68 @@
+# Everything this project needs is set up by the target that needs it, in .venv beside this file.
+# The machine has to bring Python 3.11 or newer and make, no more.
+
+VENV := .venv
+PYTHON_IN_VENV := $(VENV)/bin/python
+PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint clean
+
+help:
+	@echo 'make run    set everything up and watch heard hear (ARGS="--once" ends after one scene)'
+	@echo 'make test   set everything up and run the tests (ARGS="-k gate" picks some)'
+	@echo 'make lint   ruff, mypy and import-linter'
+	@echo 'make clean  remove all that these targets made, .venv too'
+
+run: $(VENV)/.for-running
+	$(VENV)/bin/heard demo $(ARGS)
+
+test: $(VENV)/.for-developing
+	$(PYTHON_IN_VENV) -m pytest -m "not slow" $(ARGS)
+
+lint: $(VENV)/.for-developing
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+clean:
+	rm -rf $(VENV) build dist heard-demo *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is younger than pyproject.toml while what that file asks for is installed.
+# An interrupted first set-up can leave an environment without pip, hence ENSURE_PIP.
+ENSURE_PIP = $(PYTHON_IN_VENV) -m pip --version >/dev/null 2>&1 || $(PYTHON_IN_VENV) -m ensurepip
+
+$(VENV)/.for-running: pyproject.toml | $(PYTHON_IN_VENV)
+	@$(ENSURE_PIP)
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+# Development needs what running needs, and torch for training and its tests.
+$(VENV)/.for-developing: pyproject.toml | $(PYTHON_IN_VENV)
+	@$(ENSURE_PIP)
+	$(PIP_INSTALL) --editable '.[dev]'
+	@touch $(VENV)/.for-running $@
+
+# The first interpreter that is new enough and can make environments; PYTHON=… names another one.
+$(PYTHON_IN_VENV):
+	@found=; \
+	for python in $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14 python; do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
+	    found="$$python"; \
+	    "$$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || continue; \
+	    echo "Making $(VENV) with $$("$$python" --version)"; \
+	    exec "$$python" -m venv --clear $(VENV); \
+	done; \
+	if [ -n "$$found" ]; then \
+	    echo "$$found cannot make virtual environments: its modules venv and ensurepip are missing." >&2; \
+	    echo 'On Debian and Ubuntu: sudo apt-get install python3-venv' >&2; \
+	else \
+	    echo 'heard needs Python 3.11 or newer, and none was found on PATH.' >&2; \
+	    echo 'On Debian 12 and newer: sudo apt-get install python3 python3-venv' >&2; \
+	    echo 'Elsewhere, name one: make run PYTHON=/path/to/python3.12' >&2; \
+	fi; \
+	exit 1
