@@ -79,6 +79,10 @@ class StateFolderError(OwnerError):
     """The state folder cannot be used, or another daemon holds it."""
 
 
+class ActionError(OwnerError):
+    """A rule asks for something that cannot be done. The text names what, and what would be accepted."""
+
+
 # --- Try again: retried with full jitter inside the daemon --------------------------------------------------
 
 

@@ -1,0 +1,262 @@
+"""The connection to the MQTT broker: what callers say is kept until the broker has it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from types import TracebackType
+from typing import Self
+
+from aiomqtt import Client, MqttError, Will
+
+from foundation.errors import ActionError, OwnerError
+from integrations.topics import check_topic
+
+BACKOFF_FIRST_S = 1.0
+"""Full jitter: the wait before the next try is drawn from 0 to this, which doubles with every failure."""
+
+BACKOFF_MAX_S = 60.0
+"""A broker that was away for a day is found again within a minute."""
+
+STEADY_AFTER_S = 10.0
+"""A connection that lasted this long was a good one: the next failure starts the back-off anew."""
+
+ANSWER_TIMEOUT_S = 10.0
+"""A broker that has not acknowledged a message for so long is taken for gone."""
+
+GOODBYE_TIMEOUT_S = 1.0
+"""What the last message on an otherwise broken connection may cost."""
+
+STOP_PATIENCE_S = 6.0
+"""Stopping waits this long for the last messages: longer than the 5 s that paho gives to connecting."""
+
+MAX_WAITING = 10_000
+"""Messages kept while the broker is away. At 300 bytes each that is 3 MB."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """Where the broker is, and how to sign in."""
+
+    host: str
+    port: int = 1883
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    keepalive_s: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Message:
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    payload: str
+    at_rest: str | None
+
+
+class MqttLink:
+    """Keeps one connection alive for as long as the `async with` lasts. No method waits for the broker.
+
+    `available` is the topic of the last will. Messages are delivered in order and at least once; when more
+    than MAX_WAITING wait, the oldest are dropped and counted. States are retained: only the newest value of
+    each matters, and all of them are said again on every new connection.
+    """
+
+    def __init__(self, broker: Broker, *, available: str) -> None:
+        check_topic(available)
+        try:
+            broker.host.encode("idna")
+        except UnicodeError as error:
+            raise OwnerError(f"mqtt host {broker.host!r} is not a host name: {error}") from error
+        self._broker = broker
+        self._available = available
+        self._messages: deque[_Message] = deque()
+        self._states: dict[str, _State] = {}
+        self._unsaid: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._group = asyncio.TaskGroup()
+        self._task: asyncio.Task[None] | None = None
+        self._connected = False
+        self._known_down = False
+        self._dropped = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker answers now."""
+        return self._connected
+
+    @property
+    def waiting_messages(self) -> int:
+        """Messages that the broker has not acknowledged yet."""
+        return len(self._messages)
+
+    @property
+    def dropped_messages(self) -> int:
+        """Messages lost because too many were waiting."""
+        return self._dropped
+
+    def publish(
+        self, topic: str, payload: str, *, qos: int = 1, retain: bool = False, fleeting: bool = False
+    ) -> None:
+        """Send a message as soon as the broker can take it; a fleeting one only if that is now.
+
+        Raises ActionError for a topic, a payload or a quality of service that MQTT does not know.
+        """
+        check_topic(topic)
+        if qos not in {0, 1, 2}:
+            raise ActionError(f"the quality of service of an MQTT message is 0, 1 or 2, not {qos!r}")
+        try:
+            content = payload.encode()
+        except UnicodeEncodeError as error:
+            raise ActionError(f"the MQTT payload for {topic!r} is not valid Unicode: {error}") from error
+        if fleeting and not self._connected:
+            return
+        if len(self._messages) >= MAX_WAITING:
+            self._messages.popleft()
+            self._dropped += 1
+        self._messages.append(_Message(topic=topic, payload=content, qos=qos, retain=retain))
+        self._wake.set()
+
+    def set_state(self, topic: str, payload: str, *, at_rest: str | None = None) -> None:
+        """Make `payload` the retained value of `topic`; `at_rest` is what a clean stop leaves there."""
+        check_topic(topic)
+        state = _State(payload=payload, at_rest=at_rest)
+        if self._states.get(topic) != state:
+            self._states[topic] = state
+            self._unsaid[topic] = None
+            self._wake.set()
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        self._task = self._group.create_task(self._run(), name="mqtt")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        for topic, state in list(self._states.items()):
+            if state.at_rest is not None:
+                self.set_state(topic, state.at_rest, at_rest=state.at_rest)
+        self._stopping.set()
+        self._wake.set()
+        try:
+            await asyncio.wait({self._task}, timeout=STOP_PATIENCE_S)
+        finally:
+            self._task.cancel()
+            if self._messages:
+                _log.warning("stopped with %d MQTT messages that were never delivered", len(self._messages))
+            await self._group.__aexit__(kind, error, trace)
+
+    async def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                await self._converse()
+            except* MqttError as errors:
+                self._went_down(errors)
+            if time.monotonic() - began > STEADY_AFTER_S:
+                failures = 0
+            most = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0**failures)
+            failures = min(failures + 1, 16)
+            with suppress(TimeoutError):
+                # Not a secret: spreads the clients of a broker that comes back.
+                await asyncio.wait_for(self._stopping.wait(), random.uniform(0, most))  # noqa: S311
+
+    async def _converse(self) -> None:
+        async with self._client() as client:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    # Only the reader notices that an idle connection has died.
+                    reader = group.create_task(self._read(client), name="mqtt reader")
+                    await self._say_everything(client)
+                    reader.cancel()
+            finally:
+                self._connected = False
+                # A clean disconnect takes the last will with it, so whoever leaves says so; if the
+                # connection is already gone the will does.
+                farewell = "stopped" if self._stopping.is_set() else "offline"
+                with suppress(MqttError):
+                    await client.publish(
+                        self._available, farewell, qos=1, retain=True, timeout=GOODBYE_TIMEOUT_S
+                    )
+
+    def _client(self) -> Client:
+        # The same name every time: a broker that still holds our last, half-dead connection ends it and sends
+        # its will before it lets us in, not a minute after we have said that we are online.
+        name = blake2b(self._available.encode(), digest_size=8).hexdigest()
+        return Client(
+            self._broker.host,
+            self._broker.port,
+            username=self._broker.username,
+            password=self._broker.password,
+            identifier=f"heard-{name}",
+            will=Will(self._available, "offline", qos=1, retain=True),
+            keepalive=self._broker.keepalive_s,
+            timeout=ANSWER_TIMEOUT_S,
+        )
+
+    async def _read(self, client: Client) -> None:
+        async for _ in client.messages:
+            pass
+
+    async def _say_everything(self, client: Client) -> None:
+        """Return once stopping and all has been said; else say what comes."""
+        self._unsaid = dict.fromkeys(self._states)
+        await self._say_states(client)
+        await client.publish(self._available, "online", qos=1, retain=True)
+        self._came_up()
+        while True:
+            self._wake.clear()
+            await self._say_states(client)
+            await self._say_messages(client)
+            if self._stopping.is_set() and not self._wake.is_set():
+                return
+            await self._wake.wait()
+
+    async def _say_states(self, client: Client) -> None:
+        while self._unsaid:
+            topic = next(iter(self._unsaid))
+            del self._unsaid[topic]
+            await client.publish(topic, self._states[topic].payload, qos=1, retain=True)
+
+    async def _say_messages(self, client: Client) -> None:
+        while self._messages and not self._unsaid:
+            message = self._messages[0]
+            await client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
+            # While we waited for the broker, this one may have become the oldest of too many.
+            if self._messages and self._messages[0] is message:
+                self._messages.popleft()
+
+    def _came_up(self) -> None:
+        self._connected = True
+        self._known_down = False
+        _log.info("connected to the MQTT broker at %s:%d", self._broker.host, self._broker.port)
+
+    def _went_down(self, error: BaseException) -> None:
+        self._connected = False
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if not self._known_down:
+            self._known_down = True
+            _log.warning(
+                "no connection to the MQTT broker at %s:%d (%s); trying again",
+                self._broker.host,
+                self._broker.port,
+                error,
+            )
