@@ -1,0 +1,25 @@
+"""What a test may need from the machine: without it, a contributor's run skips and CI fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+ALSO_IN = os.pathsep.join(["/usr/sbin", "/usr/local/sbin", "/sbin"])
+"""Where Debian puts daemons, which only root's PATH names."""
+
+
+def cannot_run(reason: str) -> NoReturn:
+    """Skip this test; fail in CI, where nothing may be missing."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def required_program(name: str, *, debian_package: str) -> str:
+    """Return the program's path, or end the test naming the package that brings it."""
+    path = shutil.which(name) or shutil.which(name, path=ALSO_IN)
+    return path or cannot_run(f"{name} is not installed; on Debian: apt-get install {debian_package}")
