@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
-from detectors.types import AudioBlock, Samples
+import numpy as np
+
 from foundation.errors import HeardError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from detectors.types import AudioBlock, Samples
 
 PCM_SCALE = 32_768
 """Sixteen bits halve the memory, are what FLAC stores, and give 16-bit sources back to the bit."""

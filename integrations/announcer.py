@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from detectors.types import Phase, SoundEvent
-from integrations.mqtt import MqttLink
 from integrations.topics import Topics, event_payload, level_payload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from integrations.mqtt import MqttLink
 
 LEVEL_PERIOD_S = 1.0
 """A meter that moves once a second is enough for a dashboard and little for a recorder."""

@@ -10,13 +10,15 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aiomqtt import Client, MqttError, Will
 
 from foundation.errors import ActionError, OwnerError
 from integrations.topics import check_topic
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 BACKOFF_FIRST_S = 1.0
 """Full jitter: the wait before the next try is drawn from 0 to this, which doubles with every failure."""

@@ -9,10 +9,12 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from detectors.types import SoundEvent
 from foundation.errors import ActionError
+
+if TYPE_CHECKING:
+    from detectors.types import SoundEvent
 
 ID_LENGTH = 48
 """Longer names are cut and get the hash: two of them still fit into one file name."""
