@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from daemon.health import Health, HealthMeter
 from daemon.inbox import Inbox, Opening
-from daemon.ring import Ring
 from foundation.errors import AudioDeviceError, HeardError, OwnerError, SourceStalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from daemon.recorder import EvidenceRecorder
     from daemon.sources import AudioSource
     from detectors.types import AudioBlock
 
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class Capture:
-    """One stream, from its source to the ring and the inbox.
+    """One stream, from its source to the recorder and the inbox.
 
     A stalled source and a missing device are tried again for ever; anything else that the owner must mend
     ends the stream and stands in `failure`. With `needed_at_start`, a device that is missing at the first
@@ -45,15 +45,11 @@ class Capture:
         *,
         open_source: Callable[[], AudioSource],
         inbox: Inbox,
-        ring_s: float,
+        recorder: EvidenceRecorder,
         patient: bool,
         needed_at_start: bool,
     ) -> None:
         self.stream = stream
-        self.ring: Ring | None = None
-        """The audio of the session that goes on, or of the last one."""
-        self.epoch_s = 0.0
-        """The wall clock at the ring's sample 0."""
         self.online = False
         self.problem = ""
         self.failure: OwnerError | None = None
@@ -63,7 +59,7 @@ class Capture:
         self.received_samples = 0
         self._open_source = open_source
         self._inbox = inbox
-        self._ring_s = ring_s
+        self._recorder = recorder
         self._patient = patient
         self._needed_at_start = needed_at_start
         self._meter = HealthMeter()
@@ -133,14 +129,12 @@ class Capture:
         if self.problem:
             _log.info("%s: heard again", self.stream)
             self.problem = ""
-        self.epoch_s = source.epoch_s
-        self.ring = Ring(seconds=self._ring_s, rate_hz=source.rate_hz, channels=source.channels)
+        self._recorder.open(self.stream, rate_hz=source.rate_hz, channels=source.channels)
         opening = Opening(rate_hz=source.rate_hz, channels=source.channels, epoch_s=source.epoch_s)
         self._inbox.opened(self.stream, opening)
 
     def _accept(self, block: AudioBlock, source: AudioSource) -> None:
-        assert self.ring is not None
-        self.ring.write(block)
+        self._recorder.accept(self.stream, block)
         self._meter.observe(block)
         self.received_samples += block.samples.shape[1]
         crowded_out = self._inbox.put(self.stream, block)
