@@ -1,0 +1,40 @@
+"""Raw PCM: headerless samples, as programs write them into pipes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+
+from detectors.types import Samples
+
+
+class SampleFormat(StrEnum):
+    """How one sample is written; the names are those that arecord and ffmpeg use, little-endian all."""
+
+    S16LE = "s16le"
+    S24LE = "s24le"
+    S32LE = "s32le"
+    F32LE = "f32le"
+
+    @property
+    def sample_bytes(self) -> int:
+        """The size of one sample of one channel."""
+        return {"s16le": 2, "s24le": 3}.get(self.value, 4)
+
+
+def decode_pcm(raw: bytes, sample_format: SampleFormat, channels: int) -> Samples:
+    """Turn whole interleaved frames into float32 [channels, n], full scale being 1."""
+    match sample_format:
+        case SampleFormat.S16LE:
+            flat = np.frombuffer(raw, "<i2") / np.float32(1 << 15)
+        case SampleFormat.S24LE:
+            wide = np.zeros((len(raw) // 3, 4), np.uint8)
+            wide[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
+            flat = wide.view("<i4")[:, 0] / np.float64(1 << 31)
+        case SampleFormat.S32LE:
+            flat = np.frombuffer(raw, "<i4") / np.float64(1 << 31)
+        case SampleFormat.F32LE:
+            flat = np.frombuffer(raw, "<f4")
+    samples: Samples = np.ascontiguousarray(flat.reshape(-1, channels).T, dtype=np.float32)
+    return samples
