@@ -1,5 +1,7 @@
-"""EfficientAT's mn family: the teacher. Architecture after Schmid et al., "Efficient Large-Scale Audio Tagging
-via Transformer-to-CNN Knowledge Distillation" (arXiv 2211.04772): MobileNetV3-Large on log-mel pictures.
+"""EfficientAT's mn family: the teacher.
+
+Architecture after Schmid et al., "Efficient Large-Scale Audio Tagging via Transformer-to-CNN Knowledge
+Distillation" (arXiv 2211.04772): MobileNetV3-Large on log-mel pictures.
 """
 
 from __future__ import annotations

@@ -1,0 +1,171 @@
+"""What the student studies: mixtures of recordings and of made-up sounds, five seconds each.
+
+A few hundred minutes of recordings are little; a teacher that can name any mixture makes them many.
+Parametric sounds (tones, sweeps, noise bursts, clicks, struck bars) reach corners that the recordings do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from training.recordings import TRAINING_RATE_HZ, Recordings
+
+MIXTURE_S = 5.0
+MIXTURE_SAMPLES = int(MIXTURE_S * TRAINING_RATE_HZ)
+
+# Share of each source among the recordings drawn: by variety of sounds, not by minutes.
+SOURCE_SHARES = {
+    "esc50": 0.50,
+    "berklee": 0.16,
+    "sonicpi": 0.07,
+    "librispeech": 0.09,
+    "donateacry": 0.05,
+    "adafruit": 0.02,
+    "noixer": 0.05,
+    "noisekun": 0.04,
+    "blanket": 0.02,
+}
+MADE_UP_SHARE = 0.15
+ALONE_SHARE = 0.45
+THREE_SHARE = 0.12
+
+Audio = NDArray[np.float32]
+
+
+def made_up(rng: Generator) -> Audio:
+    """Return a parametric sound of MIXTURE_SAMPLES: some events of one kind, with random everything."""
+    kind = rng.choice(["tone", "sweep", "noise", "click", "bar"])
+    out = np.zeros(MIXTURE_SAMPLES, np.float32)
+    length_s = float(
+        rng.uniform(0.01, 0.06) if kind == "click" else np.exp(rng.uniform(np.log(0.05), np.log(2.5)))
+    )
+    event = _EVENTS[str(kind)](rng, max(64, int(length_s * TRAINING_RATE_HZ)))
+    gap_s = length_s + float(np.exp(rng.uniform(np.log(0.05), np.log(2.0))))
+    start_s = float(rng.uniform(0.0, 2.0))
+    for _ in range(int(rng.integers(1, 12))):
+        start = int(start_s * TRAINING_RATE_HZ)
+        if start >= MIXTURE_SAMPLES:
+            break
+        piece = event[: MIXTURE_SAMPLES - start]
+        out[start : start + piece.size] += piece * rng.uniform(0.7, 1.0)
+        start_s += gap_s * float(rng.uniform(0.95, 1.05))
+    return out / (np.abs(out).max() + 1e-6) * 0.5
+
+
+def _times(length: int) -> Audio:
+    return np.arange(length, dtype=np.float32) / TRAINING_RATE_HZ
+
+
+def _faded(rng: Generator, x: Audio) -> Audio:
+    edge = max(1, int(rng.uniform(0.002, 0.03) * TRAINING_RATE_HZ))
+    envelope = np.minimum(1.0, np.minimum(np.arange(x.size), np.arange(x.size)[::-1]) / edge)
+    return (x * envelope).astype(np.float32)
+
+
+def _tone(rng: Generator, length: int) -> Audio:
+    base_hz = np.exp(rng.uniform(np.log(150), np.log(4_500)))
+    t = _times(length)
+    wobble = rng.uniform(0, 0.02) * np.sin(2 * np.pi * rng.uniform(3, 12) * t)
+    phase = 2 * np.pi * base_hz * (t + np.cumsum(wobble) / TRAINING_RATE_HZ)
+    tilt = rng.uniform(0.2, 3.0)
+    x = sum(np.sin(k * phase) / k**tilt for k in range(1, int(rng.integers(1, 10))) if k * base_hz < 15_000)
+    return _faded(
+        rng, np.asarray(x, np.float32) if not isinstance(x, int) else np.sin(phase).astype(np.float32)
+    )
+
+
+def _sweep(rng: Generator, length: int) -> Audio:
+    low, high = np.exp(rng.uniform(np.log(200), np.log(5_000), 2))
+    t = _times(length)
+    rate_hz = rng.uniform(0.2, 5)
+    shape = 0.5 - 0.5 * np.cos(2 * np.pi * rate_hz * t) if rng.random() < 0.6 else (t * rate_hz) % 1.0
+    phase = 2 * np.pi * np.cumsum(low + (high - low) * shape) / TRAINING_RATE_HZ
+    return _faded(rng, (np.sin(phase) + rng.uniform(0, 0.5) * np.sin(2 * phase)).astype(np.float32))
+
+
+def _noise(rng: Generator, length: int) -> Audio:
+    spectrum = np.fft.rfft(rng.standard_normal(length))
+    hz = np.fft.rfftfreq(length, 1 / TRAINING_RATE_HZ)
+    centre, width = np.exp(rng.uniform(np.log(100), np.log(10_000))), rng.uniform(0.2, 2.0)
+    spectrum *= np.exp(-0.5 * (np.log2((hz + 20) / centre) / width) ** 2)
+    x = np.fft.irfft(spectrum, length)
+    decay = np.exp(-_times(length) * rng.choice([0.0, 3.0, 12.0, 40.0]))
+    return _faded(rng, (x / (np.abs(x).max() + 1e-9) * decay).astype(np.float32))
+
+
+def _click(rng: Generator, length: int) -> Audio:
+    t = _times(length)
+    hz = np.exp(rng.uniform(np.log(400), np.log(5_000)))
+    ring = np.sin(2 * np.pi * hz * t) * np.exp(-t * rng.uniform(60, 600))
+    burst = rng.standard_normal(length) * np.exp(-t * rng.uniform(100, 1_500))
+    return (ring * rng.uniform(0, 1) + burst * rng.uniform(0, 1)).astype(np.float32)
+
+
+def _bar(rng: Generator, length: int) -> Audio:
+    t = _times(max(length, int(0.3 * TRAINING_RATE_HZ)))
+    base_hz = np.exp(rng.uniform(np.log(150), np.log(5_000)))
+    x = np.zeros_like(t)
+    for ratio in np.cumsum(rng.uniform(0.3, 2.0, int(rng.integers(3, 14)))) + 0.7:
+        if base_hz * ratio < 15_000:
+            x += (
+                rng.uniform(0.1, 1)
+                * np.sin(2 * np.pi * base_hz * ratio * t)
+                * np.exp(-t * rng.uniform(2, 40) * ratio**0.5)
+            )
+    return x.astype(np.float32)
+
+
+_EVENTS = {"tone": _tone, "sweep": _sweep, "noise": _noise, "click": _click, "bar": _bar}
+
+
+@dataclass(frozen=True, slots=True)
+class Mixer:
+    """Draws mixtures from recordings and made-up sounds."""
+
+    recordings: Recordings
+    by_source: dict[str, list[int]]
+
+    @classmethod
+    def of(cls, recordings: Recordings) -> Mixer:
+        """Index the recordings by their source."""
+        by_source: dict[str, list[int]] = {}
+        for index, row in enumerate(recordings.rows):
+            by_source.setdefault(row.source, []).append(index)
+        return cls(recordings, by_source)
+
+    def draw(self, rng: Generator) -> Audio:
+        """Return one mixture, float32 [MIXTURE_SAMPLES], peak at most 1."""
+        u = rng.random()
+        voices = 1 if u < ALONE_SHARE else 3 if u > 1 - THREE_SHARE else 2
+        out = np.zeros(MIXTURE_SAMPLES, np.float32)
+        for voice in range(voices):
+            piece = made_up(rng) if rng.random() < MADE_UP_SHARE else self._recording(rng)
+            blocks = np.sort((piece.reshape(-1, 160) ** 2).mean(1))
+            loudness = np.sqrt(blocks[-blocks.size // 5 :].mean() + 1e-10)
+            gain_db = 0.0 if voice == 0 else rng.uniform(-15, 3)
+            out += piece / loudness * 0.1 * 10 ** (gain_db / 20)
+        peak = float(np.abs(out).max())
+        return (out / peak * 0.9).astype(np.float32) if peak > 0.9 else out
+
+    def _recording(self, rng: Generator) -> Audio:
+        names = [name for name in SOURCE_SHARES if name in self.by_source]
+        shares = np.array([SOURCE_SHARES[name] for name in names])
+        source = names[int(rng.choice(len(names), p=shares / shares.sum()))]
+        audio = self.recordings.audio[int(rng.choice(self.by_source[source]))]
+        speed = float(np.exp(rng.uniform(np.log(0.75), np.log(1.33)))) if rng.random() < 0.5 else 1.0
+        needed = int(MIXTURE_SAMPLES * speed) + 64
+        if audio.size > needed:
+            start = int(rng.integers(audio.size - needed))
+            audio = audio[start : start + needed]
+        piece = audio.astype(np.float32) / 32_768
+        if speed != 1.0:
+            piece = soxr.resample(piece, TRAINING_RATE_HZ * speed, TRAINING_RATE_HZ, quality="LQ")
+        piece = piece[:MIXTURE_SAMPLES]
+        room = MIXTURE_SAMPLES - piece.size
+        lead = int(rng.integers(room + 1)) if room else 0
+        return np.pad(piece, (lead, room - lead))
