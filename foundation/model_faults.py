@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel, Discriminator, Tag, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, Tag, ValidationError
 
 from foundation.wording import describe, did_you_mean, expected_text, suggest
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Loc = tuple[str | int, ...]
 """The way to a value: keys and list indices from the top."""
@@ -213,10 +215,8 @@ def _plain(spot: _Spot) -> _Spot:
         if get_origin(annotation) is Annotated:
             annotation, *extras = get_args(annotation)
             for extra in extras:
-                if isinstance(extra, Discriminator) or (
-                    isinstance(extra, FieldInfo) and extra.discriminator is not None
-                ):
-                    discriminator = extra.discriminator
+                named = getattr(extra, "discriminator", None)
+                discriminator = discriminator if named is None else named
         elif get_origin(annotation) in {Union, UnionType} and NoneType in get_args(annotation):
             annotation = Union[tuple(arg for arg in get_args(annotation) if arg is not NoneType)]  # noqa: UP007 - built at run time
         else:
@@ -258,7 +258,7 @@ def _child(spot: _Spot, part: str | int, value: object) -> _Spot | None:
         if info is None:
             return _Spot(Any)
         name = info.discriminator
-        return _Spot(info.annotation, name.discriminator if isinstance(name, Discriminator) else name)
+        return _Spot(info.annotation, getattr(name, "discriminator", name))
     origin, arguments = get_origin(spot.annotation), get_args(spot.annotation)
     if isinstance(origin, type) and issubclass(origin, Mapping) and len(arguments) == 2:
         return _Spot(arguments[1])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def suggest(name: object, known: Iterable[str]) -> str | None:
@@ -24,21 +27,15 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 def describe(value: object) -> str:
     """Say in the owner's words what a YAML value is."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return f"the boolean {str(value).lower()}"
-        case str():
-            return repr(value if len(value) <= 60 else value[:57] + "...")
-        case int() | float():
-            return f"the number {value!r}"[:80]
-        case list():
-            return "a list" if value else "an empty list"
-        case dict():
-            return "a mapping" if value else "an empty mapping"
-        case _:
-            return type(value).__name__
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:57] + "...")
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, int | float):
+        return f"the number {value!r}"[:80]
+    words = {None: "nothing", list: "a list", dict: "a mapping"}
+    word = words.get(None if value is None else type(value), type(value).__name__)
+    return f"an empty {word.removeprefix('a ')}" if value in ([], {}) else word
 
 
 def expected_text(found: object) -> str:

@@ -8,10 +8,8 @@ the word). Tags and merge keys are refused; aliases are read, within bounds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -19,6 +17,10 @@ from pydantic import BaseModel, ValidationError
 from foundation.errors import FileError, Problem
 from foundation.model_faults import Loc, model_faults
 from foundation.wording import describe, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 __all__ = [
     "Loc",
