@@ -8,16 +8,16 @@ import logging
 from typing import TYPE_CHECKING, Self
 
 from foundation.errors import ActionError, HeardError
+from foundation.owned_task import OwnedTask
 from integrations.topics import payload_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
-    from rules.model import ActionRequest
-
     from daemon.recorder import EvidenceRecorder
     from integrations.mqtt import MqttLink
+    from rules.model import ActionRequest
 
     Door = Callable[[ActionRequest], None]
     """Takes a request without waiting for anything, or raises HeardError."""
@@ -43,8 +43,7 @@ class ActionDispatcher:
         self._submitted = 0
         self._sooner = asyncio.Event()
         self._failing: set[tuple[str, str]] = set()
-        self._group = asyncio.TaskGroup()
-        self._task: asyncio.Task[None] | None = None
+        self._task = OwnedTask()
 
     @property
     def waiting_actions(self) -> int:
@@ -70,21 +69,18 @@ class ActionDispatcher:
         self._sooner.set()
 
     async def __aenter__(self) -> Self:
-        await self._group.__aenter__()
-        self._task = self._group.create_task(self._run(), name="actions")
+        await self._task.start(self._run(), name="actions")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._task is not None
-        self._task.cancel()
         for _, _, request in sorted(self._waiting):
             _log.warning(
                 "stopped before %s of rule %r was due: it is dropped", request.action, request.rule_id
             )
         self._waiting.clear()
-        await self._group.__aexit__(kind, error, trace)
+        await self._task.stop(error)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from daemon.history_file import open_history, read_events, write_events
+from foundation.owned_task import OwnedTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +41,7 @@ class History:
         self._flushed = asyncio.Event()
         self._flushed.set()
         self._stopping = asyncio.Event()
-        self._group = asyncio.TaskGroup()
-        self._task: asyncio.Task[None] | None = None
+        self._task = OwnedTask()
         self._database: sqlite3.Connection | None = None
         self._fault: str | None = None
         self._lost = 0
@@ -92,27 +92,21 @@ class History:
             await asyncio.to_thread(self._commit, ())
         except (sqlite3.Error, OSError) as error:
             self._failed(str(error))
-        await self._group.__aenter__()
-        self._task = self._group.create_task(self._write(), name="history")
+        await self._task.start(self._write(), name="history")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._task is not None
         self._stopping.set()
         self._changed.set()
         try:
-            await asyncio.wait({self._task}, timeout=STOP_PATIENCE_S)
+            await self._task.stop(error, patience_s=STOP_PATIENCE_S)
         finally:
-            self._task.cancel()
             if self._buffer:
                 _log.error("stopped with %d events that the disk did not take", len(self._buffer))
-            try:
-                await self._group.__aexit__(kind, error, trace)
-            finally:
-                if self._database is not None:
-                    self._database.close()
+            if self._database is not None:
+                self._database.close()
 
     async def _write(self) -> None:
         while True:

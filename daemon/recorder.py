@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from daemon.evidence import Clip, clip_span
 from daemon.ring import Ring
 from foundation.errors import EvidenceUnavailable
+from foundation.owned_task import OwnedTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,8 +72,7 @@ class EvidenceRecorder:
         self._on_stored = on_stored
         self._streams: dict[str, _Stream] = {}
         self._ready: asyncio.Queue[Clip | None] = asyncio.Queue()
-        self._group = asyncio.TaskGroup()
-        self._writer: asyncio.Task[None] | None = None
+        self._writer = OwnedTask()
         self._fault: str | None = None
         self._stored_clips = 0
 
@@ -136,24 +136,20 @@ class EvidenceRecorder:
             self._finish(held, pending)
 
     async def __aenter__(self) -> Self:
-        await self._group.__aenter__()
-        self._writer = self._group.create_task(self._write(), name="evidence")
+        await self._writer.start(self._write(), name="evidence")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._writer is not None
         for stream in list(self._streams):
             self.close(stream)
         self._ready.put_nowait(None)
         try:
-            await asyncio.wait({self._writer}, timeout=STOP_PATIENCE_S)
+            await self._writer.stop(error, patience_s=STOP_PATIENCE_S)
         finally:
-            if not self._writer.done():
+            if not self._ready.empty():
                 _log.warning("stopped with %d clips that were never stored", self._ready.qsize())
-                self._writer.cancel()
-            await self._group.__aexit__(kind, error, trace)
 
     def _span(self, event: SoundEvent, ring: Ring) -> tuple[int, int]:
         return clip_span(event, before_s=self._before_s, after_s=self._after_s, rate_hz=ring.rate_hz)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from aiomqtt import Client, MqttError, Will
 
 from foundation.errors import ActionError, OwnerError
+from foundation.owned_task import OwnedTask
 from integrations.topics import check_topic
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ class MqttLink:
         self._unsaid: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._group = asyncio.TaskGroup()
-        self._task: asyncio.Task[None] | None = None
+        self._task = OwnedTask()
         self._connected = False
         self._known_down = False
         self._dropped = 0
@@ -143,26 +143,22 @@ class MqttLink:
             self._wake.set()
 
     async def __aenter__(self) -> Self:
-        await self._group.__aenter__()
-        self._task = self._group.create_task(self._run(), name="mqtt")
+        await self._task.start(self._run(), name="mqtt")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._task is not None
         for topic, state in list(self._states.items()):
             if state.at_rest is not None:
                 self.set_state(topic, state.at_rest, at_rest=state.at_rest)
         self._stopping.set()
         self._wake.set()
         try:
-            await asyncio.wait({self._task}, timeout=STOP_PATIENCE_S)
+            await self._task.stop(error, patience_s=STOP_PATIENCE_S)
         finally:
-            self._task.cancel()
             if self._messages:
                 _log.warning("stopped with %d MQTT messages that were never delivered", len(self._messages))
-            await self._group.__aexit__(kind, error, trace)
 
     async def _run(self) -> None:
         failures = 0
