@@ -1,1 +1,1 @@
-"""Every figure that the documentation quotes, each one command."""
+"""Every figure that the documentation quotes, each made by one command."""

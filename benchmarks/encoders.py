@@ -1,0 +1,53 @@
+"""Encoders by the names that benchmarks take, and one without weights to compare them with."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from detectors.dsp import FRAMES_PER_HOP, MEL_OVERLAP_SAMPLES, N_MELS, log_mel
+from detectors.encoders import Encoder, EncoderId
+from detectors.encoders.builtin import BuiltinEncoder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from detectors.types import Samples
+
+NAMES = ("builtin", "log_mel")
+
+_FRAMES = 12 * FRAMES_PER_HOP  # the last 0.96 s
+
+
+class LogMelStatistics:
+    """Mean and spread of every mel band over the last second: what an encoder has to beat."""
+
+    def __init__(self) -> None:
+        recipe = f"mean and standard deviation of {_FRAMES} frames of {N_MELS} mels"
+        self.id = EncoderId(name="log_mel", sha256=sha256(recipe.encode()).hexdigest(), dim=2 * N_MELS)
+
+    def initial_state(self) -> NDArray[np.float32]:
+        """Return a second of silence: the frames, then the audio that the next frames overlap."""
+        silence = log_mel(np.zeros(MEL_OVERLAP_SAMPLES + 160, dtype=np.float32))
+        return np.concatenate(
+            [np.repeat(silence, _FRAMES, axis=0).ravel(), np.zeros(MEL_OVERLAP_SAMPLES)]
+        ).astype(np.float32)
+
+    def step(
+        self, states: NDArray[np.float32], hops: Samples
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Advance each stream by one hop."""
+        frames = states[:, : _FRAMES * N_MELS].reshape(-1, _FRAMES, N_MELS)
+        audio = np.concatenate([states[:, _FRAMES * N_MELS :], hops], axis=1)
+        frames = np.concatenate([frames[:, FRAMES_PER_HOP:], log_mel(audio)], axis=1)
+        embeddings = np.concatenate([frames.mean(axis=1), frames.std(axis=1)], axis=1)
+        embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), np.float32(1e-9))
+        tail = audio[:, -MEL_OVERLAP_SAMPLES:]
+        return np.concatenate([frames.reshape(len(frames), -1), tail], axis=1), embeddings
+
+
+def load_encoder(name: str) -> Encoder:
+    """Return the encoder of this name, ready to step."""
+    return LogMelStatistics() if name == "log_mel" else BuiltinEncoder()
