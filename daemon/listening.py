@@ -1,0 +1,92 @@
+"""One stream, up to the encoder: what it carries from hop to hop, and which hops the encoder is to hear."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from detectors import gate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from detectors.framing import Framer
+    from detectors.segmenter import SegmenterState
+    from detectors.types import AudioBlock, Hop
+    from detectors.voice import VoiceDetector
+
+PREROLL_HOPS = 5
+"""Heard again when the gate opens: the encoder warms up on what came just before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """One hop and what was read off it before any encoder."""
+
+    hop: Hop
+    reading: gate.GateReading
+    speech: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One hop on its way to the segmenter."""
+
+    heard: Heard
+    encode: bool
+    """False: the gate was shut, every score is 0."""
+    afresh: bool
+    """The encoder starts here as if it had heard nothing yet."""
+    decided_hop: int
+    """The newest hop that was there when this one could be judged."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Listening:
+    """Everything that one stream carries from hop to hop."""
+
+    name: str
+    epoch_s: float
+    framer: Framer
+    voice: VoiceDetector
+    encoder_state: NDArray[np.float32]
+    segmenter_state: SegmenterState
+    gate_state: gate.GateState = field(default_factory=gate.GateState)
+    preroll: deque[Heard] = field(default_factory=deque)
+    tasks: deque[Task] = field(default_factory=deque)
+    newest: Heard | None = None
+    scores: NDArray[np.float32] | None = None
+    hops: int = 0
+    encoder_hops: int = 0
+
+    def accept(self, block: AudioBlock, settings: gate.GateSettings) -> None:
+        """Take the stream's next block; what it completes waits in `tasks`."""
+        for hop in self.framer.accept(block):
+            self._listen(hop, settings)
+
+    def flush(self, settings: gate.GateSettings) -> None:
+        """End the stream: whatever is left of it waits in `tasks`."""
+        for hop in self.framer.flush():
+            self._listen(hop, settings)
+        for heard in self.preroll:
+            self.tasks.append(Task(heard=heard, encode=False, afresh=False, decided_hop=self.hops - 1))
+        self.preroll.clear()
+
+    def _listen(self, hop: Hop, settings: gate.GateSettings) -> None:
+        """Gate one hop. Behind a shut gate it waits for as long as the encoder may still warm up on it."""
+        self.gate_state, reading = gate.step(self.gate_state, hop, settings)
+        heard = Heard(hop=hop, reading=reading, speech=self.voice.step(hop))
+        self.preroll.append(heard)
+        if reading.open:
+            afresh = self.newest is None or not self.newest.reading.open
+            for each in self.preroll:
+                self.tasks.append(Task(heard=each, encode=True, afresh=afresh, decided_hop=hop.index))
+                afresh = False
+            self.preroll.clear()
+        elif len(self.preroll) > PREROLL_HOPS:
+            passed = self.preroll.popleft()
+            self.tasks.append(Task(heard=passed, encode=False, afresh=False, decided_hop=hop.index))
+        self.newest = heard
+        self.hops += 1

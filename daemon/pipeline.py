@@ -1,0 +1,219 @@
+"""The whole chain on one screen: blocks of audio go in, sounds come out. Live and replay both use it.
+
+    AudioBlock ─▶ Framer ─▶ gate · VoiceDetector ─▶ Encoder ─▶ Matcher ─▶ segmenter ─▶ SoundEvent
+
+Synchronous and deterministic: what comes out depends on the samples alone, not on how they were cut into
+blocks, nor on which other streams share a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.listening import Listening, Task
+from detectors import gate, segmenter
+from detectors.encoders import Encoder
+from detectors.framing import Framer
+from detectors.segmenter_plan import SegmenterSettings, plan
+from detectors.types import (
+    DETECTION_RATE_HZ,
+    HOP_SAMPLES,
+    AudioBlock,
+    HopScores,
+    SoundEvent,
+    event_id,
+)
+from detectors.voice import VoiceDetector
+from fewshot_profiles.matcher import Matcher
+
+SCORE_DECIMALS = 4
+"""Which streams share a batch moves the last bits of an embedding; scores are rounded before they decide."""
+
+LEVEL_DECIMALS = 1
+
+TOP_PROFILES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamReading:
+    """What a stream sounds like now."""
+
+    level_dbfs: float
+    noise_floor_dbfs: float
+    gate_open: bool
+    speech: bool
+    top: tuple[tuple[str, float], ...]
+    """The highest scores and their profiles, best first; empty while the gate is shut."""
+    hops: int
+    """Since the stream opened."""
+    encoder_hops: int
+    """Of these, how many the encoder heard."""
+
+
+class Pipeline:
+    """Detects on any number of streams, all of them in one batch."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        matcher: Matcher,
+        *,
+        gate_settings: gate.GateSettings | None = None,
+        segmenter_settings: SegmenterSettings | None = None,
+    ) -> None:
+        self._encoder = encoder
+        self._gate_settings = gate_settings or gate.GateSettings()
+        self._segmenter_settings = segmenter_settings or SegmenterSettings()
+        self._streams: dict[str, Listening] = {}
+        self._use(matcher)
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams that are open."""
+        return tuple(self._streams)
+
+    def open(self, stream: str, *, rate_hz: int, channels: int, epoch_s: float) -> None:
+        """Begin a stream, whose first sample sounded at `epoch_s` (Unix seconds)."""
+        if stream in self._streams:
+            raise ValueError(f"stream {stream} is open already")
+        self._streams[stream] = Listening(
+            name=stream,
+            epoch_s=epoch_s,
+            framer=Framer(rate_hz=rate_hz, channels=channels),
+            voice=VoiceDetector(),
+            encoder_state=self._encoder.initial_state(),
+            segmenter_state=segmenter.initial_state(len(self._matcher.names)),
+        )
+
+    def accept(self, blocks: Mapping[str, AudioBlock]) -> list[SoundEvent]:
+        """Take the next block of any of the streams; return what they decide, in order of time."""
+        streams = [self._streams[name] for name in blocks]
+        for stream in streams:
+            stream.accept(blocks[stream.name], self._gate_settings)
+        return self._detect(streams)
+
+    def close(self, stream: str) -> list[SoundEvent]:
+        """End a stream; return its last events, in which every sound that went on has ended."""
+        ending = self._streams[stream]
+        ending.flush(self._gate_settings)
+        events = self._detect([ending])
+        events += self._finish(ending)
+        del self._streams[stream]
+        return events
+
+    def reading(self, stream: str) -> StreamReading | None:
+        """Return what a stream sounds like now; None before its first hop."""
+        state = self._streams[stream]
+        if state.newest is None:
+            return None
+        heard = state.newest
+        top: tuple[tuple[str, float], ...] = ()
+        if heard.reading.open and state.scores is not None:
+            best = np.argsort(-state.scores, kind="stable")[:TOP_PROFILES].tolist()
+            top = tuple((self._matcher.names[at], _score(state.scores[at])) for at in best)
+        return StreamReading(
+            level_dbfs=heard.reading.level_dbfs,
+            noise_floor_dbfs=heard.reading.noise_floor_dbfs,
+            gate_open=heard.reading.open,
+            speech=heard.speech,
+            top=top,
+            hops=state.hops,
+            encoder_hops=state.encoder_hops,
+        )
+
+    def replace_matcher(self, matcher: Matcher) -> list[SoundEvent]:
+        """Listen for other profiles from the next hop on; sounds that went on end here."""
+        events = [event for stream in self._streams.values() for event in self._finish(stream)]
+        self._use(matcher)
+        for stream in self._streams.values():
+            stream.segmenter_state = segmenter.initial_state(len(matcher.names))
+            stream.scores = None
+        return events
+
+    def _use(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+        self._plan = plan(matcher.thresholds, matcher.kinds, self._segmenter_settings)
+        self._nothing = np.zeros(len(matcher.names), np.float32)
+
+    def _detect(self, streams: Sequence[Listening]) -> list[SoundEvent]:
+        """Judge every hop that waits: in each round one of every stream, those to encode in one batch."""
+        events: list[SoundEvent] = []
+        while True:
+            batch: list[Listening] = []
+            for stream in streams:
+                while stream.tasks and not stream.tasks[0].encode:
+                    events += self._segment(stream, stream.tasks.popleft(), self._nothing)
+                if stream.tasks:
+                    batch.append(stream)
+            if not batch:
+                return sorted(events, key=lambda event: event.decided_at)
+            tasks = [stream.tasks.popleft() for stream in batch]
+            scores = self._score(batch, tasks)
+            for row, (stream, task) in enumerate(zip(batch, tasks, strict=True)):
+                stream.scores = scores[row]
+                stream.encoder_hops += 1
+                events += self._segment(stream, task, scores[row])
+
+    def _score(self, batch: Sequence[Listening], tasks: Sequence[Task]) -> NDArray[np.float32]:
+        """Advance the encoder by one hop for all streams of the batch; return [streams, profiles]."""
+        before = [
+            self._encoder.initial_state() if task.afresh else stream.encoder_state
+            for stream, task in zip(batch, tasks, strict=True)
+        ]
+        states, embeddings = self._encoder.step(
+            np.stack(before), np.stack([task.heard.hop.samples for task in tasks])
+        )
+        for row, stream in enumerate(batch):
+            stream.encoder_state = states[row]
+        return np.round(self._matcher.score(embeddings), SCORE_DECIMALS)
+
+    def _segment(self, stream: Listening, task: Task, scores: NDArray[np.float32]) -> list[SoundEvent]:
+        heard = task.heard
+        hop = HopScores(
+            index=heard.hop.index,
+            scores=scores,
+            level_dbfs=heard.reading.level_dbfs,
+            noise_floor_dbfs=heard.reading.noise_floor_dbfs,
+            speech=heard.speech,
+        )
+        stream.segmenter_state, transitions = segmenter.step(
+            stream.segmenter_state, hop, heard.reading.onset_sample, self._plan
+        )
+        return [self._event(stream, transition, task.decided_hop) for transition in transitions]
+
+    def _finish(self, stream: Listening) -> list[SoundEvent]:
+        transitions = segmenter.finish(stream.segmenter_state)
+        return [self._event(stream, transition, stream.hops - 1) for transition in transitions]
+
+    def _event(self, stream: Listening, transition: segmenter.Transition, decided_hop: int) -> SoundEvent:
+        profile = self._matcher.names[transition.profile]
+        end = transition.end_sample
+        return SoundEvent(
+            id=event_id(
+                stream=stream.name,
+                profile=profile,
+                epoch_s=stream.epoch_s,
+                onset_sample=transition.onset_sample,
+            ),
+            phase=transition.phase,
+            profile=profile,
+            profile_version=self._matcher.versions[transition.profile],
+            stream=stream.name,
+            epoch_s=stream.epoch_s,
+            onset_s=transition.onset_sample / DETECTION_RATE_HZ,
+            decided_s=(decided_hop + 1) * HOP_SAMPLES / DETECTION_RATE_HZ,
+            end_s=None if end is None else end / DETECTION_RATE_HZ,
+            score=_score(transition.score),
+            level_dbfs=round(transition.level_dbfs, LEVEL_DECIMALS),
+            noise_floor_dbfs=round(transition.noise_floor_dbfs, LEVEL_DECIMALS),
+            speech=transition.speech,
+        )
+
+
+def _score(score: float) -> float:
+    """Return a score as the decimal number that it was rounded to."""
+    return round(float(score), SCORE_DECIMALS)
