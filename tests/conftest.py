@@ -10,6 +10,7 @@ import pytest
 
 from tests.broker import Mosquitto
 from tests.requirements import cannot_run, required_program
+from tests.virtual_microphone import VirtualMicrophone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,3 +42,16 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     broker.start()
     yield broker
     broker.kill()
+
+
+@pytest.fixture
+def virtual_microphone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualMicrophone]:
+    """A capture device of this test's own, for a child process that gets its `environment`."""
+    pulseaudio = required_program("pulseaudio", debian_package="pulseaudio")
+    paplay = required_program("paplay", debian_package="pulseaudio-utils")
+    if not list(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")):
+        cannot_run("ALSA cannot reach PulseAudio; on Debian: apt-get install libasound2-plugins")
+    microphone = VirtualMicrophone(pulseaudio, paplay, tmp_path_factory.mktemp("pulse"))
+    microphone.start()
+    yield microphone
+    microphone.unplug()

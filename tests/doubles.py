@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from detectors.types import AudioBlock, Samples
-from foundation.errors import HeardError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+
+    from foundation.errors import HeardError
 
 
 class MemorySource:

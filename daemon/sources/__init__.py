@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from detectors.types import AudioBlock
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+
+    from detectors.types import AudioBlock
 
 BLOCK_S = 0.02
 """The length of one live block: a quarter of a hop, so that waiting for a block to fill adds little delay."""

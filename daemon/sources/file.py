@@ -7,17 +7,19 @@ import math
 import re
 import stat
 import time
-from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from daemon.sources import BLOCK_S
 from detectors.types import AudioBlock, Samples
 from foundation.errors import AudioFileError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+    from types import TracebackType
 
 _READ_S = 1.0
 """How much is decoded at a time: memory stays small, and the switch to the reading thread costs nothing."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detectors.types import Samples
+if TYPE_CHECKING:
+    from detectors.types import Samples
 
 
 class SampleFormat(StrEnum):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from daemon.sources import STALL_S
 from daemon.sources.inlets import CommandInlet, Inlet, PathInlet
 from daemon.sources.pcm import SampleFormat, decode_pcm
 from detectors.types import AudioBlock
 from foundation.errors import SourceStalled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
 
 
 class PipeSource:

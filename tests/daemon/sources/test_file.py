@@ -6,17 +6,21 @@ import asyncio
 import math
 import time
 from itertools import pairwise
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import soundfile
 
-from daemon.sources import AudioSource
 from daemon.sources.file import FileSource
-from detectors.types import AudioBlock, Samples
 from foundation.errors import AudioFileError
 from tests.doubles import MemorySource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.sources import AudioSource
+    from detectors.types import AudioBlock, Samples
 
 
 def noise(rate_hz: int, channels: int, seconds: float) -> Samples:

@@ -9,14 +9,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from daemon.sources.pcm import SampleFormat
 from daemon.sources.pipe import PipeSource
-from detectors.types import AudioBlock, Samples
 from foundation.errors import AudioDeviceError, SourceStalled
+
+if TYPE_CHECKING:
+    from detectors.types import AudioBlock, Samples
 
 REPOSITORY = Path(__file__).parents[3]
 
