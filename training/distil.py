@@ -159,6 +159,13 @@ class Student(nn.Module):
         return loss, (cosine * weights).sum(1).mean().detach()
 
 
+def _average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    """Move the running average towards the current weights: quickly at first, so that it forgets the start."""
+    seen = float(count)
+    decay = min(AVERAGE_DECAY, (1 + seen) / (10 + seen))
+    return decay * averaged + (1 - decay) * current
+
+
 def learning_rate(step: int, steps: int) -> float:
     """Linear warm-up, then a half cosine down to nothing."""
     if step < WARM_UP_STEPS:
@@ -176,9 +183,7 @@ def train(work: Path, steps: int, seed: int) -> None:
     # Channels last: depthwise convolutions on a CPU run half as long again otherwise.
     student = Student(studies.features.shape[1]).to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing in torch's stubs
     student.space.fit(torch.from_numpy(studies.features[:4_000].astype(np.float32)))
-    average = torch.optim.swa_utils.AveragedModel(
-        student, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY), use_buffers=True
-    )
+    average = torch.optim.swa_utils.AveragedModel(student, avg_fn=_average, use_buffers=True)
     optimiser = torch.optim.AdamW(student.parameters(), weight_decay=0.02)
     checkpoint = work / "student.pt"
     first = 0

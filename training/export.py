@@ -54,7 +54,7 @@ def export(student: Student, path: Path) -> None:
     encoder = student.encoder
     streams = 3
     torch.onnx.export(
-        OneHop(encoder),
+        OneHop(encoder).eval(),
         (torch.randn(streams, FRAMES_PER_HOP, N_MELS), torch.randn(streams, encoder.state_size)),
         str(path),
         input_names=["mel", "state"],
