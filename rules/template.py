@@ -77,7 +77,7 @@ class Template:
         return str(self.value(variables))
 
     def value(self, variables: Mapping[str, Any]) -> object:
-        """Return the value of a template that is one expression, so that a number stays one; else its text."""
+        """Return a single expression's value, so that a number stays a number, else the text."""
         try:
             return _bounded(_defined(self.render(variables)))
         except (
