@@ -33,6 +33,9 @@ PROFILE_OF_LABEL = {
 }
 """Labels of the recordings whose profile has another name; every other label is a profile's name as it is."""
 
+AMBIENCES = frozenset({"blanket", "moodist", "noisekun", "noixer"})
+"""Sources that recorded places for minutes: whatever their label, they are no clips of one sound."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
@@ -52,9 +55,19 @@ class Recording:
         return PROFILE_OF_LABEL.get(self.label, self.label)
 
     @property
+    def source(self) -> str:
+        """The collection it comes from."""
+        return self.columns.get("source", "")
+
+    @property
     def may_contain(self) -> frozenset[str]:
         """Profiles whose sounds this recording may really hold."""
         return frozenset(self.columns.get("may_contain", "").split())
+
+    @property
+    def ambience(self) -> bool:
+        """Whether this is the sound of a place rather than a clip of one sound."""
+        return self.source in AMBIENCES
 
     @property
     def origin(self) -> str:

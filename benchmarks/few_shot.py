@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.progress import track
 from rich.table import Table
 
 from benchmarks.dataset import read_recordings
 from benchmarks.encoders import NAMES, load_encoder
 from benchmarks.episodes import Outcome, Protocol, TooFewClips, run_episodes
-from benchmarks.report import arguments, publish
+from benchmarks.report import arguments, progress, publish
 from fewshot_profiles.embedding import embed_framed, frame_clip
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def whole_clip(clip: ClipEmbeddings) -> NDArray[np.float32]:
 def embed(encoder: Encoder, recordings: Sequence[Recording]) -> list[ClipEmbeddings]:
     """Embed every recording from a fresh state, as the live pipeline would."""
     clips: list[ClipEmbeddings] = []
-    for first in track(range(0, len(recordings), BATCH_CLIPS), "Embedding", transient=True):
+    for first in progress(range(0, len(recordings), BATCH_CLIPS), "Embedding"):
         batch = recordings[first : first + BATCH_CLIPS]
         clips += embed_framed(encoder, [frame_clip(*recording.load()) for recording in batch])
     return clips

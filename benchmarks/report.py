@@ -12,17 +12,19 @@ import sys
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
+from rich.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.table import Table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WIDTH_WITHOUT_TERMINAL = 120
+Item = TypeVar("Item")
 RESULTS = REPOSITORY / "benchmarks" / "results"
 
 
@@ -46,6 +48,11 @@ def arguments(module: str, description: str, *, data: bool = True) -> argparse.A
             help="rows to take; different columns narrow, values of one column add up",
         )
     return parser
+
+
+def progress(items: Sequence[Item], what: str) -> Iterable[Item]:
+    """Go through the items and show how far it is, on the terminal only."""
+    return track(items, what, console=Console(stderr=True), transient=True)
 
 
 def publish(
