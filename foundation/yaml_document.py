@@ -95,13 +95,20 @@ def read_yaml(path: Path, *, error: type[FileError]) -> YamlDocument:
     )
 
 
-def validate(document: YamlDocument, model: type[_Model], *, error: type[FileError]) -> _Model:
+def validate(
+    document: YamlDocument,
+    model: type[_Model],
+    *,
+    error: type[FileError],
+    context: Mapping[str, Any] | None = None,
+) -> _Model:
     """Make a pydantic model of the document, or raise `error` with every fault, each at its place.
 
-    An empty document is an empty mapping: a model whose fields all have defaults accepts it.
+    An empty document is an empty mapping: a model whose fields all have defaults accepts it. `context` is
+    what the model's own validators may know beside the values.
     """
     try:
-        return model.model_validate({} if document.data is None else document.data)
+        return model.model_validate({} if document.data is None else document.data, context=context)
     except ValidationError as failure:
         faults = model_faults(model, failure, document.data)
     problems = [document.problem(loc, message, key=key) for loc, message, key in faults]

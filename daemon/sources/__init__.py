@@ -24,20 +24,25 @@ class AudioSource(Protocol):
     where only the owner can help, and SourceStalled where a later attempt may succeed.
     """
 
-    rate_hz: int
-    """Known once entered."""
+    @property
+    def rate_hz(self) -> int:
+        """Known once entered."""
 
-    channels: int
-    """Known once entered."""
+    @property
+    def channels(self) -> int:
+        """Known once entered."""
 
-    epoch_s: float
-    """Unix seconds of the first sample; `nan` until the first block. Read once, never corrected."""
+    @property
+    def epoch_s(self) -> float:
+        """Unix seconds of the first sample; `nan` until the first block. Read once, never corrected."""
 
-    dropped_samples: int
-    """Samples (of each channel) that nobody took in time; the `start` of later blocks counts them in."""
+    @property
+    def dropped_samples(self) -> int:
+        """Samples (of each channel) that nobody took in time; the `start` of later blocks counts them in."""
 
-    ended: bool
-    """True once the audio is complete. A live source never ends: it stalls."""
+    @property
+    def ended(self) -> bool:
+        """True once the audio is complete. A live source never ends: it stalls."""
 
     async def __aenter__(self) -> Self:
         """Open the source."""

@@ -1,0 +1,242 @@
+"""The configuration: what may stand in it, its defaults, and where it is looked for."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from daemon.retention import Limits
+from daemon.settings import (
+    STANDARD_INPUT,
+    ExistingFile,
+    ExistingFolder,
+    ExistingPath,
+    Flag,
+    Integer,
+    Name,
+    NewPath,
+    Number,
+    Settings,
+)
+from daemon.sources.settings import MicrophoneSettings, PipeSettings, SourceSettings
+from detectors.gate import GateSettings
+from foundation.errors import ActionError, ConfigError, Problem
+from foundation.wording import did_you_mean
+from foundation.yaml_document import read_yaml, validate
+from integrations.topics import check_topic
+
+FILE_NAME = "heard.yaml"
+SYSTEM_FOLDER = Path("/etc/heard")
+
+
+def _state_folder() -> Path:
+    """Where systemd says, else where the XDG base directory specification does."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "heard"
+
+
+def _node_name() -> str:
+    return platform.node().split(".")[0] or "heard"
+
+
+def _known_stock_profile(name: str) -> str:
+    from fewshot_profiles.store import STOCK_FOLDER
+
+    known = [path.parent.name for path in STOCK_FOLDER.glob("*/profile.yaml")]
+    if name not in known:
+        raise ValueError(f"there is no stock profile {name!r}{did_you_mean(name, known)}")
+    return name
+
+
+def _topic(prefix: str) -> str:
+    if prefix.startswith("/") or prefix.endswith("/"):
+        raise ValueError("a prefix neither begins nor ends with a slash")
+    try:
+        check_topic(prefix)
+    except ActionError as error:
+        raise ValueError(str(error)) from None
+    return prefix
+
+
+class MqttConfig(Settings):
+    """The broker that events and states go to."""
+
+    host: Annotated[str, Field(min_length=1)]
+    """Name or address of the broker."""
+    port: Annotated[Integer, Field(ge=1, le=65_535)] = 1_883
+    """1 to 65535."""
+    username: Annotated[str, Field(min_length=1)] | None = None
+    """Default: no sign-in."""
+    password: SecretStr | None = None
+    """In plain text; better is `password_file`."""
+    password_file: ExistingFile | None = None
+    """A file whose first line is the password. Relative to systemd's credentials folder, if it is there."""
+    prefix: Annotated[str, AfterValidator(_topic)] = "heard"
+    """The first level or levels of every topic."""
+    keepalive_s: Annotated[Integer, Field(ge=5, le=3_600)] = 30
+    """Seconds, 5 to 3600: a broker that is silent for half as long again is taken for gone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_credential(cls, values: object) -> object:
+        """Take `password_file` from where systemd's LoadCredential= puts it."""
+        folder = os.environ.get("CREDENTIALS_DIRECTORY")
+        if isinstance(values, dict) and folder and isinstance(name := values.get("password_file"), str):
+            credential = Path(folder) / name
+            if credential.is_file():
+                return {**values, "password_file": str(credential.absolute())}
+        return values
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("either 'password' or 'password_file', not both")
+        if self.username is None and (self.password is not None or self.password_file is not None):
+            raise ValueError("a password needs a 'username'")
+        return self
+
+    def secret(self) -> str | None:
+        """Return the password, reading its file now. Raises ConfigError if the file cannot be read."""
+        if self.password_file is None:
+            return None if self.password is None else self.password.get_secret_value()
+        try:
+            lines = self.password_file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+            message = f"the password cannot be read: {reason}"
+            raise ConfigError(
+                [Problem(file=self.password_file, line=0, column=0, message=message)]
+            ) from error
+        return lines[0] if lines else ""
+
+
+class EvidenceConfig(Settings):
+    """The clips around events, and how long they are kept."""
+
+    folder: NewPath | None = None
+    """Default: `evidence` in the state folder."""
+    before_s: Annotated[Number, Field(ge=0, le=60)] = 5.0
+    """Seconds before the onset, 0 to 60. They are kept in memory: 5 s of 48 kHz mono take 0.5 MB."""
+    after_s: Annotated[Number, Field(gt=0, le=60)] = 5.0
+    """Seconds after the onset, up to 60."""
+    keep_days: Annotated[Number, Field(gt=0)] = 30.0
+    """Days; older clips are removed."""
+    max_bytes: Annotated[Integer, Field(ge=1_000_000)] = 2_000_000_000
+    """Bytes of all clips together, at least a million; the oldest are removed first."""
+    max_clips_per_profile: Annotated[Integer, Field(ge=1)] = 500
+    """At least 1; the oldest are removed first."""
+    save: Literal["rules", "all", "none"] = "rules"
+    """When a rule asks (`rules`), for every event (`all`), or never, whatever rules ask (`none`)."""
+
+    def limits(self) -> Limits:
+        """Return what is kept."""
+        return Limits(
+            keep_days=self.keep_days,
+            max_bytes=self.max_bytes,
+            max_clips_per_profile=self.max_clips_per_profile,
+        )
+
+
+_GATE = GateSettings()
+
+
+class GateConfig(Settings):
+    """When a stream is worth a closer look. The defaults suit rooms and cars."""
+
+    always_open: Flag = _GATE.always_open
+    """Look at everything: costs computing time, and finds what is hardly louder than its background."""
+    margin_db: Annotated[Number, Field(ge=0, le=60)] = _GATE.margin_db
+    """Decibels above the noise floor at which 80 ms of sound open the gate, 0 to 60."""
+    peak_margin_db: Annotated[Number, Field(ge=0, le=60)] = _GATE.peak_margin_db
+    """Decibels above the noise floor at which 10 ms of sound open it, 0 to 60."""
+    abrupt_db: Annotated[Number, Field(ge=0, le=60)] = _GATE.abrupt_db
+    """Decibels by which 10 ms must exceed those just before, to count as an onset, 0 to 60."""
+    lowest_dbfs: Annotated[Number, Field(ge=-120, le=0)] = _GATE.lowest_dbfs
+    """Decibels below full scale, -120 to 0: what is quieter never opens the gate."""
+    starting_floor_dbfs: Annotated[Number, Field(ge=-120, le=0)] = _GATE.starting_floor_dbfs
+    """The noise floor assumed when a stream begins, -120 to 0."""
+    rise_s: Annotated[Number, Field(gt=0, le=3_600)] = _GATE.rise_s
+    """Seconds in which the noise floor gets used to a louder room, up to 3600."""
+    fall_s: Annotated[Number, Field(gt=0, le=3_600)] = _GATE.fall_s
+    """Seconds in which it gets used to a quieter one, up to 3600."""
+    hold_s: Annotated[Number, Field(ge=0, le=60)] = _GATE.hold_s
+    """Seconds for which the gate stays open after the last reason to, 0 to 60."""
+
+    def settings(self) -> GateSettings:
+        """Return the same values as the detectors know them."""
+        return GateSettings(**self.model_dump())
+
+
+class Config(Settings):
+    """Everything an owner can set. The defaults: the default microphone, all stock profiles, no broker."""
+
+    node: Name = Field(default_factory=_node_name)
+    """The name of this daemon in topics. Default: the host name."""
+    state_dir: NewPath = Field(default_factory=_state_folder)
+    """What must survive a restart. Default: $STATE_DIRECTORY, else ~/.local/state/heard."""
+    streams: Annotated[Mapping[Name, SourceSettings], Field(min_length=1)] = {
+        "microphone": MicrophoneSettings()
+    }
+    """By name: what is listened to."""
+    profiles: tuple[ExistingFolder, ...] = ()
+    """Folders of profiles besides the stock ones; one of the same name takes the stock profile's place."""
+    stock_profiles: Flag | tuple[Annotated[str, AfterValidator(_known_stock_profile)], ...] = True
+    """true: all of them; false: none; a list of names: only these."""
+    rules: ExistingPath | None = None
+    """A rule file, or a folder of them. Default: no rules, events are only published and recorded."""
+    mqtt: MqttConfig | None = None
+    """Default: no broker."""
+    evidence: EvidenceConfig = EvidenceConfig()
+    """The clips around events."""
+    gate: GateConfig = GateConfig()
+    """When a stream is worth a closer look."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What the log tells."""
+
+    @model_validator(mode="after")
+    def _one_standard_input(self) -> Self:
+        readers = [
+            name
+            for name, stream in self.streams.items()
+            if isinstance(stream, PipeSettings) and stream.path == STANDARD_INPUT
+        ]
+        if len(readers) > 1:
+            raise ValueError(f"only one stream can read standard input, not {' and '.join(readers)}")
+        return self
+
+    @property
+    def evidence_folder(self) -> Path:
+        """Where clips are stored."""
+        return self.evidence.folder or self.state_dir / "evidence"
+
+
+def find_config() -> Path | None:
+    """Return the configuration file that is used where none is named, or None where there is none.
+
+    Looked for in $CONFIGURATION_DIRECTORY (set by systemd), $XDG_CONFIG_HOME/heard or ~/.config/heard, and
+    /etc/heard; never in the working directory, which says nothing about what the owner wants.
+    """
+    given = os.environ.get("CONFIGURATION_DIRECTORY", "")
+    folders = [Path(folder) for folder in given.split(":") if folder]
+    folders.append(Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "heard")
+    folders.append(SYSTEM_FOLDER)
+    paths = (folder / FILE_NAME for folder in folders)
+    return next((path for path in paths if path.exists()), None)
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read the configuration at `path`, else the one that `find_config` finds, else take the defaults.
+
+    Raises ConfigError with every fault, each with file, line and column.
+    """
+    path = find_config() if path is None else path
+    if path is None:
+        return Config()
+    document = read_yaml(path, error=ConfigError)
+    return validate(document, Config, error=ConfigError, context={"folder": path.absolute().parent})

@@ -1,0 +1,63 @@
+"""What a configuration says about a stream's source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from daemon.settings import ExistingFile, Flag, Integer, PipePath, Settings
+from daemon.sources.pcm import SampleFormat
+
+Rate = Annotated[Integer, Field(ge=4_000, le=384_000)]
+Channels = Annotated[Integer, Field(ge=1, le=64)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class MicrophoneSettings(Settings):
+    """A capture device of this machine."""
+
+    source: Literal["microphone"] = "microphone"
+    device: Text | None = None
+    """Its name as `heard devices` lists it, a part of that, or `CARD=<id>`. Default: the system's default."""
+    channels: Channels = 1
+    """1 to 64. Detection hears their mean; evidence keeps them apart."""
+    rate_hz: Rate | None = None
+    """Hertz. Default: the device's own rate, which is best for evidence."""
+
+
+class FileSettings(Settings):
+    """An audio file, played as a stream."""
+
+    source: Literal["file"]
+    path: ExistingFile
+    """WAV, FLAC, Ogg Vorbis or Opus, MP3, AIFF and whatever else libsndfile reads."""
+    loop: Flag = False
+    """Begin again at the end, without a gap and without end."""
+    realtime: Flag = True
+    """One second of audio a second; false: as fast as the machine goes."""
+
+
+class PipeSettings(Settings):
+    """Raw PCM from a command, a FIFO or standard input."""
+
+    source: Literal["pipe"]
+    command: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """A program and its arguments as a list, without a shell; it writes samples to its standard output."""
+    path: PipePath | None = None
+    """A FIFO or a file of samples; `-` is standard input."""
+    rate_hz: Rate
+    """Hertz, as the program writes them."""
+    channels: Channels = 1
+    """1 to 64, interleaved."""
+    sample_format: SampleFormat = SampleFormat.S16LE
+    """s16le, s24le (packed in 3 bytes), s32le or f32le."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.command is None) == (self.path is None):
+            raise ValueError("a pipe needs either 'command' or 'path'")
+        return self
+
+
+SourceSettings = Annotated[MicrophoneSettings | FileSettings | PipeSettings, Field(discriminator="source")]
