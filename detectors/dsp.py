@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -28,7 +29,8 @@ LOG_MEL_SPREAD = 5.0
 @lru_cache(maxsize=1)
 def mel_bank() -> NDArray[np.float32]:
     """Triangles of unit height on the mel axis 1127 ln(1 + f/700): float32 [N_FFT // 2 + 1, N_MELS]."""
-    edges = np.linspace(*(1_127.0 * np.log1p(np.array([MEL_LOW_HZ, MEL_HIGH_HZ]) / 700.0)), N_MELS + 2)
+    low, high = (1_127.0 * math.log1p(hz / 700.0) for hz in (MEL_LOW_HZ, MEL_HIGH_HZ))
+    edges = np.linspace(low, high, N_MELS + 2)
     bins = 1_127.0 * np.log1p(np.arange(N_FFT // 2 + 1) * DETECTION_RATE_HZ / N_FFT / 700.0)
     rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])

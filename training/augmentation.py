@@ -90,7 +90,7 @@ def steady_noise(rng: Generator, samples: int) -> Audio:
     hz = np.fft.rfftfreq(samples, 1 / DETECTION_RATE_HZ)
     spectrum *= np.maximum(hz, 20) ** (-rng.uniform(-0.3, 1.2))
     noise = np.fft.irfft(spectrum, samples).astype(np.float32)
-    return noise / np.sqrt(np.mean(noise**2) + 1e-12)
+    return np.asarray(noise / np.sqrt(np.mean(noise**2) + 1e-12), np.float32)
 
 
 def _power(x: Audio) -> float:

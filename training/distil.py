@@ -118,7 +118,7 @@ class Lessons:
     def _crop(self, rng: Generator, index: int) -> NDArray[np.float32]:
         clip = self.studies.audio[index].astype(np.float32) / 32_768
         start = crop_start(rng, clip)
-        return clip[start : start + CROP_SAMPLES]
+        return np.asarray(clip[start : start + CROP_SAMPLES], np.float32)
 
     def batch(self, rng: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return mel [BATCH, frames, mels], weights [BATCH, CROP_HOPS], features and logits."""
@@ -160,7 +160,7 @@ class Student(nn.Module):
 
 
 def _average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    """Move the running average towards the current weights: quickly at first, so that it forgets the start."""
+    """Move the running average towards the current weights: quickly at first, to forget the start."""
     seen = float(count)
     decay = min(AVERAGE_DECAY, (1 + seen) / (10 + seen))
     return decay * averaged + (1 - decay) * current
@@ -180,8 +180,9 @@ def learning_rate(step: int, steps: int) -> float:
 def train(work: Path, steps: int, seed: int) -> None:
     """Train up to `steps`, from the last checkpoint if there is one."""
     studies = load_studies(work)
-    # Channels last: depthwise convolutions on a CPU run half as long again otherwise.
-    student = Student(studies.features.shape[1]).to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing in torch's stubs
+    student = Student(studies.features.shape[1])
+    # Depthwise convolutions on a CPU take half as long again in the default layout. (torch's stubs lack this form.)
+    student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     student.space.fit(torch.from_numpy(studies.features[:4_000].astype(np.float32)))
     average = torch.optim.swa_utils.AveragedModel(student, avg_fn=_average, use_buffers=True)
     optimiser = torch.optim.AdamW(student.parameters(), weight_decay=0.02)
@@ -202,7 +203,7 @@ def train(work: Path, steps: int, seed: int) -> None:
             group["lr"] = learning_rate(step, steps)
         loss, cosine = student.loss(*lessons.batch(np.random.default_rng((seed, step))))
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+        loss.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
         optimiser.step()
         average.update_parameters(student)

@@ -98,8 +98,8 @@ def main() -> None:
         raise SystemExit(f"the ONNX file differs from torch by {difference:.2e}, more than {TOLERANCE:.0e}")
     parameters = sum(p.numel() for p in student.encoder.parameters())
     print(
-        f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB, {parameters} parameters, {DIM} dimensions, "
-        f"differs from torch by {difference:.1e}"
+        f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB, {parameters} parameters, "
+        f"{DIM} dimensions, differs from torch by {difference:.1e}"
     )
 
 

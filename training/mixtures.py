@@ -54,11 +54,11 @@ def made_up(rng: Generator) -> Audio:
         piece = event[: MIXTURE_SAMPLES - start]
         out[start : start + piece.size] += piece * rng.uniform(0.7, 1.0)
         start_s += gap_s * float(rng.uniform(0.95, 1.05))
-    return out / (np.abs(out).max() + 1e-6) * 0.5
+    return np.asarray(out / (np.abs(out).max() + 1e-6) * 0.5, np.float32)
 
 
 def _times(length: int) -> Audio:
-    return np.arange(length, dtype=np.float32) / TRAINING_RATE_HZ
+    return np.asarray(np.arange(length) / TRAINING_RATE_HZ, np.float32)
 
 
 def _faded(rng: Generator, x: Audio) -> Audio:
@@ -103,7 +103,7 @@ def _click(rng: Generator, length: int) -> Audio:
     hz = np.exp(rng.uniform(np.log(400), np.log(5_000)))
     ring = np.sin(2 * np.pi * hz * t) * np.exp(-t * rng.uniform(60, 600))
     burst = rng.standard_normal(length) * np.exp(-t * rng.uniform(100, 1_500))
-    return (ring * rng.uniform(0, 1) + burst * rng.uniform(0, 1)).astype(np.float32)
+    return np.asarray(ring * rng.uniform(0, 1) + burst * rng.uniform(0, 1), np.float32)
 
 
 def _bar(rng: Generator, length: int) -> Audio:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
 import torch
+from numpy.typing import NDArray
 
 from detectors.types import DETECTION_RATE_HZ
 from training.efficientat import load_mn04
@@ -30,7 +32,7 @@ def shard_path(work: Path, number: int) -> Path:
     return work / "targets" / f"{number:05d}.npz"
 
 
-def make_shard(mixer: Mixer, teacher: torch.nn.Module, seed: int, number: int) -> dict[str, np.ndarray]:
+def make_shard(mixer: Mixer, teacher: torch.nn.Module, seed: int, number: int) -> dict[str, NDArray[Any]]:
     """Draw SHARD mixtures (the same for the same seed and number) and ask the teacher about each."""
     rng = np.random.default_rng((seed, number))
     audio, features, logits = [], [], []
@@ -71,7 +73,7 @@ def main() -> None:
         path = shard_path(options.work, number)
         if not path.exists():
             beside = path.with_suffix(".part.npz")
-            np.savez(beside, **make_shard(mixer, teacher, options.seed, number))
+            np.savez(beside, allow_pickle=False, **make_shard(mixer, teacher, options.seed, number))
             beside.rename(path)
         print(f"targets {number + 1}/{shards}", flush=True)
 

@@ -27,6 +27,7 @@ class BuiltinEncoder:
 
     def __init__(self, weights: Path = WEIGHTS, *, threads: int = 1) -> None:
         import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
         try:
             content = weights.read_bytes()
@@ -42,7 +43,13 @@ class BuiltinEncoder:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except (RuntimeError, ValueError) as error:
+        except (
+            failures.InvalidProtobuf,
+            failures.InvalidGraph,
+            failures.InvalidArgument,
+            failures.NotImplemented,
+            failures.Fail,
+        ) as error:
             raise ModelError(f"{weights}: not a network that ONNX Runtime can load: {error}") from error
         self._network_state = int(self._session.get_inputs()[1].shape[1])
         self._id = EncoderId(

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from detectors.dsp import FRAMES_PER_HOP, N_MELS
 from training.network import StreamingEncoder
 
+torch.set_num_threads(1)  # the sizes here are too small to share out
 _NETWORK = StreamingEncoder(dim=16).eval()
 
 
-@settings(deadline=None, max_examples=15)
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=5))
+@settings(deadline=None, max_examples=8)
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=4))
 def test_any_cutting_into_hops_gives_the_embeddings_of_the_whole(pieces: list[int]) -> None:
     """What is trained on whole clips is what runs hop by hop."""
     torch.manual_seed(0)
@@ -22,7 +23,7 @@ def test_any_cutting_into_hops_gives_the_embeddings_of_the_whole(pieces: list[in
     with torch.inference_mode():
         whole, end = _NETWORK(mel, start)
         state, parts = start, []
-        for part in mel.split([piece * FRAMES_PER_HOP for piece in pieces], dim=1):
+        for part in torch.split(mel, [piece * FRAMES_PER_HOP for piece in pieces], dim=1):
             embeddings, state = _NETWORK(part, state)
             parts.append(embeddings)
     torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=0)
