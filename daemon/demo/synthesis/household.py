@@ -1,0 +1,93 @@
+"""What a home sounds like when nothing matters: a fan, a tap, a refrigerator, music from the next room."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from daemon.demo.synthesis.signal import (
+    Floats,
+    add_at,
+    band,
+    breakpoints,
+    geometric,
+    modes,
+    noise,
+    normalised,
+    samples,
+    shaped,
+    tilt,
+    times,
+    uniform,
+    wander,
+)
+from detectors.types import Samples
+
+
+def fan(rng: np.random.Generator, seconds: float) -> Samples:
+    """A ventilator on its lowest step: soft air and the motor's hum."""
+    count = samples(seconds)
+    air = noise(rng, count, tilt(-5, 300), band(60, 3_000, 1)) * (1 + 0.03 * wander(rng, count, 2))
+    hum_hz = uniform(rng, 48, 60)
+    at = times(count)
+    hum = np.sin(2 * np.pi * 2 * hum_hz * at) + 0.4 * np.sin(2 * np.pi * 4 * hum_hz * at)
+    return normalised((air + 0.15 * hum) * _fades(count, 0.8))
+
+
+def refrigerator(rng: np.random.Generator, seconds: float) -> Samples:
+    """A compressor: mains hum with a few harmonics, and a little rumble."""
+    count = samples(seconds)
+    at = times(count)
+    hum = sum(
+        gain * np.sin(2 * np.pi * 50 * order * at + uniform(rng, 0, 6.28))
+        for order, gain in ((1, 0.5), (2, 1.0), (3, 0.15), (4, 0.3), (6, 0.1))
+    )
+    rumble = noise(rng, count, tilt(-6, 200), band(40, 800))
+    return normalised((hum * (1 + 0.05 * wander(rng, count, 1.5)) + 0.4 * rumble) * _fades(count, 0.8))
+
+
+def music(rng: np.random.Generator, seconds: float) -> Samples:
+    """Somebody plays: plucked chords over a bass, in one of a few progressions."""
+    out = np.zeros(samples(seconds))
+    beat_s = uniform(rng, 0.42, 0.55)
+    root_hz = geometric(rng, 98, 147)
+    chords = (
+        ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14)),
+        ((0, 3, 7), (8, 12, 15), (3, 7, 10), (10, 14, 17)),
+    )
+    progression = chords[int(rng.integers(2))]
+    for beat in range(int(seconds / beat_s)):
+        chord = progression[(beat // 4) % 4]
+        start = samples(beat * beat_s)
+        if beat % 4 == 0:
+            add_at(out, _string(rng, root_hz / 2 * 2 ** ((chord[0] % 12) / 12), 1.4), start, 0.8)
+        add_at(out, _string(rng, root_hz * 2 * 2 ** (chord[beat % 3] / 12), 1.1), start, 0.6)
+        add_at(
+            out,
+            _string(rng, root_hz * 2 * 2 ** (chord[(beat + 1) % 3] / 12), 0.9),
+            start + samples(beat_s / 2),
+            0.4,
+        )
+    return normalised(shaped(out, band(60, 5_000, 1)) * _fades(len(out), 0.5))
+
+
+def _string(rng: np.random.Generator, pitch_hz: float, decay_s: float) -> Floats:
+    """A plucked string: harmonics that are weaker and shorter the higher they stand."""
+    orders = np.arange(1, 13, dtype=np.float64)
+    frequencies = pitch_hz * orders * np.sqrt(1 + 0.0002 * orders**2)
+    pluck = uniform(rng, 0.18, 0.3)
+    gains = np.abs(np.sin(np.pi * orders * pluck)) / orders**1.3
+    count = samples(decay_s)
+    soft = np.minimum(times(count) / 0.004, 1.0)
+    return modes(count, frequencies, decay_s / orders**0.6, gains) * soft * np.linspace(1, 0, count)
+
+
+def television(rng: np.random.Generator, seconds: float, speech: Samples) -> Samples:
+    """A television behind a wall: talk over a bed of music."""
+    bed = music(rng, seconds)
+    count = min(len(bed), len(speech))
+    return normalised(shaped(0.3 * bed[:count].astype(np.float64) + speech[:count], band(120, 1_800, 1)))
+
+
+def _fades(count: int, seconds: float) -> Floats:
+    total = count / 48_000
+    return breakpoints(count, (0, 0), (seconds, 1), (total - seconds, 1), (total, 0))
