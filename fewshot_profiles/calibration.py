@@ -1,0 +1,111 @@
+"""From logits to a promise: probabilities, and the threshold that keeps a stated rate of false alarms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+PRIOR = 0.05
+"""The share of time that a score assumes a profile's sound to fill: 0.5 is where it is as likely as not there
+in a recording in which one moment in twenty holds it."""
+
+BLOCK_S = 2.0
+"""False alarms closer together than this are one: the segmenter would report one sound."""
+
+_TAIL_EVENTS = 20
+"""How many of the loudest blocks carry the estimate of the tail beyond what was heard."""
+
+_MAX_STEPS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platt:
+    """A straight line from raw logits to logits that mean a probability."""
+
+    slope: float
+    intercept: float
+
+
+def fit_platt(
+    positives: NDArray[np.float32],
+    positive_weights: NDArray[np.float32],
+    negatives: NDArray[np.float32],
+) -> Platt:
+    """Fit the line on held-out logits, weighing the sides by PRIOR; targets are softened as Platt's are."""
+    count = max(float(np.square(positive_weights.sum()) / np.square(positive_weights).sum()), 1.0)
+    logits = np.concatenate([positives, negatives]).astype(np.float64)
+    targets = np.full(len(logits), 1.0 / (len(negatives) + 2.0))
+    targets[: len(positives)] = (count + 1.0) / (count + 2.0)
+    weights = np.full(len(logits), (1.0 - PRIOR) / len(negatives))
+    weights[: len(positives)] = PRIOR * positive_weights / positive_weights.sum()
+    centre, spread = float(logits.mean()), float(logits.std()) or 1.0
+    design = np.stack([(logits - centre) / spread, np.ones_like(logits)], axis=1)
+    line = np.array([1.0, 0.0])
+    for _ in range(_MAX_STEPS):
+        probabilities = sigmoid(design @ line)
+        gradient = design.T @ (weights * (probabilities - targets))
+        curvature = np.maximum(weights * probabilities * (1.0 - probabilities), 1e-12)
+        step = np.linalg.solve((design * curvature[:, None]).T @ design + 1e-6 * np.eye(2), gradient)
+        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-9))
+        line = line - step
+        if np.abs(step).max() < 1e-6:
+            break
+    slope = float(line[0]) / spread
+    return Platt(slope=slope, intercept=float(line[1]) - slope * centre)
+
+
+def sigmoid(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Turn logits into probabilities, without overflow."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, dtype=np.float64))))
+
+
+def logit(probability: float) -> float:
+    """Turn a probability into its logit."""
+    return float(np.log(probability) - np.log1p(-probability))
+
+
+def lasting(logits: NDArray[np.float32], needed: int, window: int) -> NDArray[np.float32]:
+    """Return, for each hop [n], the logit that `needed` of the last `window` hops reach, this one included."""
+    if needed == 1:
+        return logits
+    padded = np.concatenate([np.full(window - 1, -np.inf, dtype=np.float32), logits])
+    views = np.lib.stride_tricks.sliding_window_view(padded, window)
+    reached = np.sort(views, axis=1)[:, window - needed]
+    return np.asarray(np.minimum(reached, logits), dtype=np.float32)
+
+
+def block_peaks(logits: NDArray[np.float32], block_hops: int) -> NDArray[np.float32]:
+    """Return the highest logit of each block of a hop sequence: blocks apart are events apart."""
+    if not len(logits):
+        return np.zeros(0, dtype=np.float32)
+    padded = np.pad(logits, (0, -len(logits) % block_hops), constant_values=-np.inf)
+    peaks: NDArray[np.float32] = padded.reshape(-1, block_hops).max(axis=1)
+    return peaks
+
+
+def logit_at_rate(peaks: NDArray[np.float32], hours: float, per_hour: float) -> float:
+    """Return the logit that background rises above `per_hour` times an hour.
+
+    Within what was heard this is a rank; beyond it, the loudest blocks are taken to thin out exponentially.
+    """
+    ranked = np.sort(peaks.astype(np.float64))[::-1]
+    count = min(_TAIL_EVENTS, len(ranked) - 1)
+    start = ranked[count]
+    spacing = float(np.mean(ranked[:count] - start))
+    allowed = max(per_hour * hours, 1e-9)
+    if allowed >= count:
+        return float(ranked[min(int(allowed), len(ranked) - 1)])
+    return float(start + spacing * np.log(count / allowed))
+
+
+def rate_at_logit(peaks: NDArray[np.float32], hours: float, threshold: float) -> float:
+    """Return how often an hour background rises above `threshold`: the inverse of `logit_at_rate`."""
+    ranked = np.sort(peaks.astype(np.float64))[::-1]
+    count = min(_TAIL_EVENTS, len(ranked) - 1)
+    start = ranked[count]
+    if threshold <= start:
+        return float(np.count_nonzero(ranked > threshold)) / hours
+    spacing = max(float(np.mean(ranked[:count] - start)), 1e-9)
+    return float(count * np.exp(-(threshold - start) / spacing)) / hours

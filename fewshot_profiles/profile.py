@@ -1,0 +1,78 @@
+"""What a profile is: a name, the examples that taught it, and the detector fitted from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewshot_profiles.heads import Head
+
+Kind = Literal["impulse", "sustained"]
+"""An impulse is over in a moment (a snap, breaking glass); a sustained sound lasts (rain, an engine)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """Where one example came from, and on what terms."""
+
+    source: str
+    path: str
+    licence: str
+    attribution: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """The examples as one encoder heard them."""
+
+    positives: NDArray[np.float32]
+    """[n, dim]"""
+    positive_example: NDArray[np.int32]
+    """[n], the index into `Profile.examples`"""
+    negatives: NDArray[np.float32]
+    """[m, dim]: sounds that the owner said are not it; empty when there are none"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detector:
+    """What was fitted from the examples for one encoder."""
+
+    encoder: str
+    """`str(EncoderId)`"""
+    head: Head
+    """Its logit means a probability: calibration is folded in."""
+    threshold: float
+    """The probability at which the calibrated rate of false alarms is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What the owner calls a sound, as one encoder hears it."""
+
+    name: str
+    description: str
+    tags: tuple[str, ...]
+    kind: Kind
+    threshold_override: float | None
+    """The owner's own threshold, in place of the calibrated one."""
+    examples: tuple[Example, ...]
+    embedded: Embedded
+    detector: Detector
+
+    @property
+    def threshold(self) -> float:
+        """The probability at which the sound counts as heard."""
+        return self.detector.threshold if self.threshold_override is None else self.threshold_override
+
+    @property
+    def version(self) -> str:
+        """Eight hexadecimal digits that change when anything changes that decides."""
+        digest = blake2b(digest_size=4)
+        digest.update(f"{self.name}\0{self.kind}\0{self.threshold:.6f}\0{self.detector.encoder}\0".encode())
+        digest.update(self.detector.head.weights.astype("<f4").tobytes())
+        digest.update(np.float32(self.detector.head.bias).astype("<f4").tobytes())
+        return digest.hexdigest()
