@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.broker import Mosquitto
+from benchmarks.broker import Mosquitto
 from tests.requirements import cannot_run, required_program
 from tests.virtual_microphone import VirtualMicrophone
 

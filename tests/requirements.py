@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import NoReturn
 
 import pytest
 
-ALSO_IN = os.pathsep.join(["/usr/sbin", "/usr/local/sbin", "/sbin"])
-"""Where Debian puts daemons, which only root's PATH names."""
+from benchmarks.broker import find_program
 
 
 def cannot_run(reason: str) -> NoReturn:
@@ -21,5 +19,6 @@ def cannot_run(reason: str) -> NoReturn:
 
 def required_program(name: str, *, debian_package: str) -> str:
     """Return the program's path, or end the test naming the package that brings it."""
-    path = shutil.which(name) or shutil.which(name, path=ALSO_IN)
-    return path or cannot_run(f"{name} is not installed; on Debian: apt-get install {debian_package}")
+    return find_program(name) or cannot_run(
+        f"{name} is not installed; on Debian: apt-get install {debian_package}"
+    )
