@@ -28,9 +28,8 @@ class Draft:
 
     def add_sounding(self, item: Sounding) -> None:
         """Wait for a sound to have gone on for long enough; the same event twice waits once."""
-        if not any(
-            other.trigger == item.trigger and other.event.id == item.event.id for other in self._sounding
-        ):
+        key = (item.trigger, item.event.id)
+        if all((other.trigger, other.event.id) != key for other in self._sounding):
             self._sounding.append(item)
 
     def end_sound(self, event: SoundEvent) -> None:
@@ -47,7 +46,7 @@ class Draft:
         return sorted(due, key=lambda item: item.due_at)
 
     def completes(self, key: TriggerKey, trigger: SoundTrigger, event: SoundEvent) -> bool:
-        """Note one more sound; tell whether it is the last one that the trigger needs, and then begin anew."""
+        """Note one more sound; tell whether it is the last that the trigger needs, and then begin anew."""
         if trigger.within_s is None:
             return True
         place = OnsetKey(key, event.stream)

@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from detectors.types import Phase
 from foundation.wording import describe, did_you_mean
-from rules.model import (
-    MQTT_PUBLISH,
-    SAVE_CLIP,
-    Action,
-    Delay,
-    PublishMqtt,
-    Rule,
-    SaveClip,
-    SoundTrigger,
-    TimeCondition,
-)
-from rules.reading import Node
-from rules.template import Template, TemplateFault, compile_template
+from rules.action_grammar import read_action
+from rules.model import Action, Rule, SoundTrigger, TimeCondition
+from rules.reading import Node, read_each, read_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
 RULE_KEYS = ("id", "alias", "description", "enabled", "triggers", "conditions", "actions", "cooldown")
 TRIGGER_KEYS = ("trigger", "profile", "stream", "above", "for", "count", "within", "phase")
 TIME_KEYS = ("condition", "after", "before", "weekday")
-MQTT_KEYS = ("topic", "payload", "qos", "retain")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MAX_COUNT = 100
 MAX_NAME = 100
-MAX_TOPIC_BYTES = 65_535
 
 _LATER_TRIGGERS = ("sequence", "silence", "mqtt", "time")
 _LATER_CONDITIONS = ("mqtt", "state", "template", "and", "or", "not")
-_LATER_STEPS = ("if", "choose", "stop", "repeat", "parallel", "sequence", "wait_template", "variables")
-_STEPS = f"{SAVE_CLIP}, {MQTT_PUBLISH} and delay"
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +50,14 @@ def read_rule(node: Node, names: Names) -> Rule | None:
     ):
         if required not in keys:
             node.refuse(f"{required!r} is missing: every rule needs {purpose}")
-    rule_id = _read(keys, "id", _name, "")
-    alias = _read(keys, "alias", Node.text, "")
-    description = _read(keys, "description", Node.text, "")
-    enabled = _read(keys, "enabled", Node.flag, default=True)
-    cooldown_s = _read(keys, "cooldown", Node.seconds, 0.0)
-    triggers = _each(keys.get("triggers"), lambda item: _trigger(item, names), at_least_one="trigger")
-    conditions = _each(keys.get("conditions"), _condition)
-    actions: tuple[Action, ...] = _each(keys.get("actions"), _action, at_least_one="action")
+    rule_id = read_key(keys, "id", _name, "")
+    alias = read_key(keys, "alias", Node.text, "")
+    description = read_key(keys, "description", Node.text, "")
+    enabled = read_key(keys, "enabled", Node.flag, default=True)
+    cooldown_s = read_key(keys, "cooldown", Node.seconds, 0.0)
+    triggers = read_each(keys.get("triggers"), lambda item: _trigger(item, names), at_least_one="trigger")
+    conditions = read_each(keys.get("conditions"), _condition)
+    actions: tuple[Action, ...] = read_each(keys.get("actions"), read_action, at_least_one="action")
     if len(node.problems) > before:
         return None
     return Rule(
@@ -87,26 +70,6 @@ def read_rule(node: Node, names: Names) -> Rule | None:
         actions=actions,
         cooldown_s=cooldown_s,
     )
-
-
-def _read(keys: Mapping[str, Node], name: str, reader: Callable[[Node], _T | None], default: _T) -> _T:
-    """Read a key that may be absent. A refused value becomes the default: the problem is noted already."""
-    if name not in keys:
-        return default
-    value = reader(keys[name])
-    return default if value is None else value
-
-
-def _each(
-    node: Node | None, reader: Callable[[Node], _T | None], *, at_least_one: str | None = None
-) -> tuple[_T, ...]:
-    if node is None:
-        return ()
-    if node.value in (None, []):
-        if at_least_one is not None:
-            node.refuse(f"expected at least one {at_least_one}, found {describe(node.value)}")
-        return ()
-    return tuple(value for item in node.items() if (value := reader(item)) is not None)
 
 
 def _name(node: Node) -> str | None:
@@ -127,22 +90,22 @@ def _trigger(node: Node, names: Names) -> SoundTrigger | None:
     assert keys is not None
     if "profile" not in keys:
         node.refuse("'profile' is missing: which sound to listen for")
-    profiles = _each(keys.get("profile"), lambda item: _profile(item, names), at_least_one="profile")
-    streams = _each(
+    profiles = read_each(keys.get("profile"), lambda item: _profile(item, names), at_least_one="profile")
+    streams = read_each(
         keys.get("stream"),
         lambda item: _known_name(item, "stream", names.streams),
         at_least_one="stream (leave the key out for every stream)",
     )
     above = keys["above"].number(0, 1) if "above" in keys else None
-    count = _read(keys, "count", lambda item: item.whole(1, MAX_COUNT), 1)
+    count = read_key(keys, "count", lambda item: item.whole(1, MAX_COUNT), 1)
     within_s = keys["within"].seconds() if "within" in keys else None
     _check_repetition(keys, count, within_s)
     return SoundTrigger(
         profiles=profiles,
         streams=streams,
         above=above,
-        phase=Phase(_read(keys, "phase", lambda item: item.choice(("started", "ended")), "started")),
-        for_s=_read(keys, "for", Node.seconds, 0.0),
+        phase=Phase(read_key(keys, "phase", lambda item: item.choice(("started", "ended")), "started")),
+        for_s=read_key(keys, "for", Node.seconds, 0.0),
         count=count,
         within_s=within_s,
     )
@@ -186,136 +149,13 @@ def _condition(node: Node) -> TimeCondition | None:
     before = keys["before"].clock() if "before" in keys else None
     if after is not None and after == before:
         keys["before"].refuse("'after' and 'before' are the same time: the condition would say nothing")
-    weekdays = _each(keys.get("weekday"), _weekday, at_least_one="weekday")
+    weekdays = read_each(keys.get("weekday"), _weekday, at_least_one="weekday")
     return TimeCondition(after=after, before=before, weekdays=frozenset(weekdays))
 
 
 def _weekday(node: Node) -> int | None:
     day = node.choice(WEEKDAYS)
     return None if day is None else WEEKDAYS.index(day)
-
-
-# --- actions ----------------------------------------------------------------------------------------------
-
-
-def _action(node: Node) -> Action | None:
-    step = node.value
-    if not isinstance(step, dict):
-        node.refuse(f"expected an action such as {{action: {SAVE_CLIP}}}, found {describe(step)}")
-        return None
-    if "delay" in step:
-        keys = node.entries(("delay",)) or {}
-        delay_s = keys["delay"].seconds()
-        return None if delay_s is None else Delay(delay_s=delay_s)
-    if "action" not in step:
-        _refuse_step(node)
-        return None
-    name = _action_name(node.child("action", step["action"]))
-    if name is None:
-        return None
-    misplaced = {key: f"{key!r} belongs under 'data'" for key in MQTT_KEYS if name == MQTT_PUBLISH}
-    keys = node.entries(("action", "data"), refused=misplaced) or {}
-    return _publish(node, keys.get("data")) if name == MQTT_PUBLISH else _save_clip(keys.get("data"))
-
-
-def _action_name(node: Node) -> str | None:
-    name = node.text()
-    if name in {None, MQTT_PUBLISH, SAVE_CLIP}:
-        return name
-    meant = did_you_mean(name, (MQTT_PUBLISH, SAVE_CLIP))
-    if name == "delay":
-        node.refuse('a delay is written on its own: - delay: "00:00:30"')
-    elif "did you mean" in meant:
-        node.refuse(f"unknown action {name!r}{meant}")
-    else:
-        node.refuse(f"the action {name!r} is not supported yet; supported: {_STEPS}")
-    return None
-
-
-def _refuse_step(node: Node) -> None:
-    """Say what is wrong with a step that has neither `action` nor `delay`."""
-    for key in node.value:
-        child = node.child(key, None)
-        if key in _LATER_STEPS:
-            child.refuse(f"{key!r} is not supported yet; supported: {_STEPS}", key=True)
-            return
-        if key == "service":
-            child.refuse("unknown key 'service'; did you mean 'action'?", key=True)
-            return
-    known = did_you_mean(next(iter(node.value), ""), ("action", "delay"))
-    meant = known if "did you mean" in known else ""
-    node.refuse(f"'action' is missing: supported are {_STEPS}{meant}")
-
-
-def _save_clip(data: Node | None) -> SaveClip:
-    if data is not None and data.value not in (None, {}):
-        data.refuse(f"{SAVE_CLIP} takes no data", key=True)
-    return SaveClip()
-
-
-def _publish(node: Node, data: Node | None) -> PublishMqtt | None:
-    if data is None:
-        node.refuse(f"'data' is missing: {MQTT_PUBLISH} needs a topic and a payload")
-        return None
-    keys = data.entries(MQTT_KEYS)
-    if keys is None:
-        return None
-    if "topic" not in keys:
-        data.refuse("'topic' is missing: where to publish")
-        return None
-    topic = _topic(keys["topic"])
-    payload = _payload(keys["payload"]) if "payload" in keys else ""
-    qos = _read(keys, "qos", lambda item: item.whole(0, 2), 0)
-    retain = _read(keys, "retain", Node.flag, default=False)
-    return None if topic is None else PublishMqtt(topic=topic, payload=payload, qos=qos, retain=retain)
-
-
-def _topic(node: Node) -> Template | None:
-    text = node.text()
-    template = None if text is None else _template(node, text)
-    if text is None or template is None or "{" in text:
-        return template
-    if "+" in text or "#" in text:
-        node.refuse("a topic to publish to has no wildcards (+ or #)")
-    elif "\0" in text or len(text.encode()) > MAX_TOPIC_BYTES:
-        node.refuse(f"a topic has no NUL character and at most {MAX_TOPIC_BYTES} bytes")
-    return template
-
-
-def _payload(node: Node) -> Any:
-    match node.value:
-        case bool():
-            node.text()
-            return None
-        case None:
-            return ""
-        case int() | float():
-            return _template(node, str(node.value))
-        case str():
-            return _template(node, node.value)
-    return _json(node)
-
-
-def _json(node: Node) -> Any:
-    """Read what is sent as JSON: every text in it is a template."""
-    match node.value:
-        case dict():
-            return {key: _json(node.child(key, value)) for key, value in node.value.items()}
-        case list():
-            return [_json(item) for item in node.items()]
-        case str():
-            return _template(node, node.value)
-        case float() if not math.isfinite(node.value):
-            node.refuse(f"JSON has no such number, found {describe(node.value)}")
-    return node.value
-
-
-def _template(node: Node, text: str) -> Template | None:
-    try:
-        return compile_template(text)
-    except TemplateFault as fault:
-        node.refuse(str(fault))
-        return None
 
 
 def _is_kind(

@@ -6,19 +6,21 @@ import math
 import re
 from dataclasses import dataclass, field
 from datetime import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from foundation.wording import describe, did_you_mean, expected_text
+from foundation.wording import describe, did_you_mean, expected_text, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from foundation.errors import Problem
     from foundation.yaml_document import Loc, YamlDocument
 
+_T = TypeVar("_T")
+
 MAX_DURATION_S = 7 * 86_400.0
-_CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?")
-_DURATION = re.compile(r"(\d+):([0-5]?\d)(?::([0-5]?\d(?:\.\d+)?))?")
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
+_DURATION = re.compile(r"([0-9]{1,6}):([0-5]?[0-9])(?::([0-5]?[0-9](?:\.[0-9]{1,6})?))?")
 _UNITS_S = {"days": 86_400.0, "hours": 3_600.0, "minutes": 60.0, "seconds": 1.0, "milliseconds": 0.001}
 
 
@@ -44,8 +46,8 @@ class Node:
         self,
         known: Sequence[str],
         *,
-        also: Mapping[str, str] = {},  # noqa: B006 - never changed
-        refused: Mapping[str, str] = {},  # noqa: B006 - never changed
+        also: Mapping[str, str] = {},
+        refused: Mapping[str, str] = {},
     ) -> dict[str, Node] | None:
         """Return a mapping's values by key, having refused keys that are not known.
 
@@ -63,7 +65,8 @@ class Node:
             elif name in known:
                 found[name] = node
             else:
-                why = refused.get(key) or f"unknown key {key!r}{did_you_mean(key, [*known, *also])}"
+                meant = did_you_mean(key, known if suggest(key, also) is None else also)
+                why = refused.get(key) or f"unknown key {key!r}{meant}"
                 node.refuse(why, key=True)
         return found
 
@@ -131,7 +134,7 @@ class Node:
             seconds = float(self.value)
         elif isinstance(self.value, str) and (match := _DURATION.fullmatch(self.value)):
             hours, minutes, rest = match.groups(default="0")
-            seconds = int(hours[:6]) * 3_600 + int(minutes) * 60 + float(rest)
+            seconds = int(hours) * 3_600 + int(minutes) * 60 + float(rest)
         if seconds is None:
             self.refuse(
                 'expected a duration such as "00:00:30", 30 (seconds) or {minutes: 5},'
@@ -169,6 +172,27 @@ class Node:
     def _name(self) -> str:
         names = [part for part in self.loc if isinstance(part, str)]
         return names[-1] if names else "word"
+
+
+def read_key(keys: Mapping[str, Node], name: str, reader: Callable[[Node], _T | None], default: _T) -> _T:
+    """Read a key that may be absent. A refused value becomes the default: the problem is noted already."""
+    if name not in keys:
+        return default
+    value = reader(keys[name])
+    return default if value is None else value
+
+
+def read_each(
+    node: Node | None, reader: Callable[[Node], _T | None], *, at_least_one: str | None = None
+) -> tuple[_T, ...]:
+    """Read a key that holds one thing or a list of them."""
+    if node is None:
+        return ()
+    if node.value in (None, []):
+        if at_least_one is not None:
+            node.refuse(f"expected at least one {at_least_one}, found {describe(node.value)}")
+        return ()
+    return tuple(value for item in node.items() if (value := reader(item)) is not None)
 
 
 def _listed(words: Sequence[str], *, last: str = "and") -> str:
