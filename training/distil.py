@@ -181,7 +181,7 @@ def train(work: Path, steps: int, seed: int) -> None:
     """Train up to `steps`, from the last checkpoint if there is one."""
     studies = load_studies(work)
     student = Student(studies.features.shape[1])
-    # Depthwise convolutions on a CPU take half as long again in the default layout. (torch's stubs lack this form.)
+    # Depthwise convolutions take half as long again in the default layout. Torch's stubs lack this form.
     student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     student.space.fit(torch.from_numpy(studies.features[:4_000].astype(np.float32)))
     average = torch.optim.swa_utils.AveragedModel(student, avg_fn=_average, use_buffers=True)
@@ -203,7 +203,7 @@ def train(work: Path, steps: int, seed: int) -> None:
             group["lr"] = learning_rate(step, steps)
         loss, cosine = student.loss(*lessons.batch(np.random.default_rng((seed, step))))
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
         optimiser.step()
         average.update_parameters(student)
