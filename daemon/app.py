@@ -1,0 +1,198 @@
+"""The daemon: what it is made of, in the order in which it starts. It stops in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from daemon.actions import ActionDispatcher
+from daemon.capture import Capture
+from daemon.doors import announcer_on, doors, link_to
+from daemon.evidence import clip_path
+from daemon.evidence_store import EvidenceStore
+from daemon.hearing import hear
+from daemon.history import History
+from daemon.inbox import Inbox
+from daemon.notify import Notifier
+from daemon.parts import make_pipeline
+from daemon.reactions import Reach, Reactions
+from daemon.recorder import EvidenceRecorder
+from daemon.rules_memory import RulesMemory
+from daemon.sources.opening import open_source
+from daemon.state_lock import hold_state_folder
+from daemon.status import serve_status
+from daemon.vitals import Body, Tally, Vitals
+from daemon.zone import local_zone
+from rules.engine import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+    from pathlib import Path
+
+    from daemon.config import Config
+    from daemon.observer import Observer
+    from daemon.parts import Parts
+    from detectors.types import SoundEvent
+    from rules.model import ActionRequest
+
+
+class App:
+    """One running `heard`, to be made where its event loop runs."""
+
+    def __init__(self, config: Config, parts: Parts, *, observers: Sequence[Observer] = ()) -> None:
+        self._config = config
+        self._parts = parts
+        self._tally = Tally()
+        self._observers = (self._tally, *observers)
+        self._notifier = Notifier()
+        self._inbox = Inbox(config.streams)
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Listen until stopped, or until all audio is complete.
+
+        Then every sound that goes on ends, and what can be delivered is. Raises OwnerError where the owner
+        must act before this daemon can listen at all.
+        """
+        config, parts = self._config, self._parts
+        async with AsyncExitStack() as stack:
+            enter = stack.enter_async_context
+            stack.enter_context(hold_state_folder(config.state_dir))
+            history = await enter(History(config.state_dir / "history.sqlite"))
+            recorder = await enter(self._recorder())
+            link = None if config.mqtt is None else await enter(link_to(config.mqtt, node=config.node))
+            announcer = None if link is None else announcer_on(link, config, parts)
+            dispatcher = ActionDispatcher(doors(config, recorder, link), on_done=self._acted)
+            engine = Engine(parts.rules, self._clip_url, local_zone())
+            memory = RulesMemory(config.state_dir / "rules_state.json")
+            reach = Reach(
+                history=history,
+                recorder=recorder,
+                dispatcher=dispatcher,
+                announcer=announcer,
+                observers=self._observers,
+                clip_url=self._clip_url,
+                save_all=config.evidence.save == "all",
+            )
+            reactions = Reactions(engine, memory.load(engine), reach)
+            stack.callback(lambda: memory.save(reactions.state))
+            captures = self._captures(recorder)
+            body = Body(
+                node=config.node,
+                state_dir=config.state_dir,
+                encoder=str(parts.encoder.id),
+                profiles=len(parts.profiles),
+                rules=len(parts.rules),
+                captures=captures,
+                sources={stream: settings.source for stream, settings in config.streams.items()},
+                tally=self._tally,
+                history=history,
+                recorder=recorder,
+                link=link,
+                announcer=announcer,
+            )
+            vitals = Vitals(body, self._notifier)
+            await enter(serve_status(config.state_dir, vitals.status))
+            stack.callback(self._notifier.stopping)
+            await self._work(
+                captures,
+                self._hear(captures, reactions, recorder),
+                {
+                    "rules": reactions.keep_time(),
+                    "rules memory": memory.keep(lambda: reactions.state),
+                    "vitals": vitals.run(),
+                },
+            )
+
+    async def _work(
+        self,
+        captures: Mapping[str, Capture],
+        hearing: Coroutine[None, None, None],
+        companions: Mapping[str, Coroutine[None, None, None]],
+    ) -> None:
+        """Run every task of the daemon; at the end let all that was captured be heard."""
+        async with asyncio.TaskGroup() as group:
+            beside = [group.create_task(work, name=name) for name, work in companions.items()]
+            listening = group.create_task(hearing, name="listen")
+            capturing = group.create_task(self._capture(captures), name="captures")
+            await self._stopping.wait()
+            capturing.cancel()
+            await asyncio.wait({capturing})
+            self._inbox.finish()
+            await listening
+            for task in beside:
+                task.cancel()
+        failures = [capture.failure for capture in captures.values() if capture.failure is not None]
+        if len(failures) == len(captures):
+            raise failures[0]
+
+    async def _capture(self, captures: Mapping[str, Capture]) -> None:
+        """Return when the audio of every stream is complete."""
+        async with asyncio.TaskGroup() as group:
+            for stream, capture in captures.items():
+                group.create_task(capture.run(), name=f"capture {stream}")
+            for capture in captures.values():
+                await capture.tried.wait()
+            if any(capture.failure is None for capture in captures.values()):
+                self._notifier.ready(f"{len(captures)} streams")
+                for observer in self._observers:
+                    observer.ready()
+        self.stop()
+
+    async def _hear(
+        self, captures: Mapping[str, Capture], reactions: Reactions, recorder: EvidenceRecorder
+    ) -> None:
+        """Take every piece of work that the pipeline has finished to whom it concerns."""
+        pipeline = make_pipeline(self._config, self._parts.encoder, self._parts.profiles)
+        async for heard in hear(self._inbox, pipeline, gather=len(captures) > 1):
+            for event in heard.events:
+                reactions.on_event(event)
+            for observer in self._observers:
+                observer.readings(heard.readings)
+            for stream in heard.closed:
+                # A stream that is open again already has a ring of its own.
+                if not captures[stream].online:
+                    recorder.close(stream)
+
+    def _recorder(self) -> EvidenceRecorder:
+        config = self._config
+        limits = config.evidence.limits()
+        return EvidenceRecorder(
+            EvidenceStore(config.evidence_folder, limits=limits, heard_version=version("heard")),
+            before_s=config.evidence.before_s,
+            after_s=config.evidence.after_s,
+            encoder_id=str(self._parts.encoder.id),
+            on_stored=self._stored,
+        )
+
+    def _captures(self, recorder: EvidenceRecorder) -> dict[str, Capture]:
+        streams = self._config.streams
+        return {
+            stream: Capture(
+                stream,
+                open_source=partial(open_source, settings),
+                inbox=self._inbox,
+                recorder=recorder,
+                patient=settings.source == "file",
+                needed_at_start=len(streams) == 1,
+            )
+            for stream, settings in streams.items()
+        }
+
+    def _clip_url(self, event: SoundEvent) -> str:
+        return clip_path(self._config.evidence_folder, event).absolute().as_uri()
+
+    def _acted(self, request: ActionRequest, failure: Exception | None) -> None:
+        for observer in self._observers:
+            observer.action(request, failure)
+
+    def _stored(self, event: SoundEvent, path: Path) -> None:
+        for observer in self._observers:
+            observer.clip(event, path)

@@ -1,0 +1,54 @@
+"""The command `heard`. Its commands are in `daemon/commands`, where heavy imports wait for their turn."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+
+import typer
+
+from daemon.commands import audio, check, demo, evidence, profiles, rules, run, schema, status
+from foundation.errors import HeardError, OwnerError
+
+app = typer.Typer(
+    name="heard",
+    help="Listens for the sounds that matter and acts on them, on this machine alone.",
+    epilog="Exit codes: 0 done, 1 a check failed, 2 the owner must act.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run", epilog="Example: heard run --config /etc/heard/heard.yaml")(run.run)
+app.command("demo", epilog="Example: heard demo --once --seed 7")(demo.demo)
+app.command("check", epilog="Example: heard check --config /etc/heard/heard.yaml")(check.check)
+app.command("replay", epilog="Example: heard replay night.flac porch.wav --json")(audio.replay)
+app.command("devices", epilog="Example: heard devices --json")(audio.devices)
+app.command("status", epilog="Example: heard status --json")(status.status)
+app.add_typer(profiles.group, name="profiles")
+app.add_typer(rules.group, name="rules")
+app.add_typer(evidence.group, name="evidence")
+app.add_typer(schema.group, name="schema")
+
+
+def main() -> None:
+    """Run the command line; what the owner must mend is one message on stderr and exit code 2."""
+    try:
+        app()
+    except OwnerError as error:
+        _refuse(error)
+        sys.exit(2)
+    except HeardError as error:
+        _refuse(error)
+        sys.exit(1)
+    except BrokenPipeError:
+        # Whoever read our output, such as `head`, has seen enough. Python would complain again at exit.
+        with suppress(OSError):
+            sys.stdout.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _refuse(error: HeardError) -> None:
+    typer.echo(f"heard: {error}", err=True)

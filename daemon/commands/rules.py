@@ -1,0 +1,57 @@
+"""`heard rules`: what follows from a sound."""
+
+# ruff: noqa: FBT002 - flags of commands
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from daemon.commands.options import ConfigOption, JsonOption, print_json
+
+if TYPE_CHECKING:
+    from foundation.errors import Problem
+
+group = typer.Typer(no_args_is_help=True)
+
+
+@group.callback()
+def rules() -> None:
+    """What follows from a sound."""
+
+
+@group.command("check", epilog="Example: heard rules check rules.d --json")
+def check(
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="A rule file or a folder of them; by default what the configuration names."),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check rule files, and say what is wrong where; exit code 2 if something is."""
+    from daemon.config import load_config
+    from daemon.parts import load_profiles, load_rule_set
+    from detectors.encoders.builtin import BuiltinEncoder
+    from foundation.errors import RuleError
+
+    settings = load_config(config)
+    profiles = load_profiles(settings, BuiltinEncoder().id)
+    try:
+        found = load_rule_set(settings, profiles, path)
+    except RuleError as error:
+        if not as_json:
+            raise
+        print_json({"rules": [], "problems": [_as_json(problem) for problem in error.problems]})
+        raise typer.Exit(2) from None
+    if as_json:
+        print_json({"rules": [rule.id for rule in found], "problems": []})
+    else:
+        typer.echo(f"{len(found)} rules, and nothing wrong with them.")
+
+
+def _as_json(problem: Problem) -> dict[str, object]:
+    return asdict(problem) | {"file": str(problem.file)}

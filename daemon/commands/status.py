@@ -1,0 +1,103 @@
+"""`heard status`: what the running daemon says about itself."""
+
+# ruff: noqa: FBT002 - flags of commands
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from daemon.commands.options import ConfigOption, JsonOption, print_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show how the running daemon is: its streams, doors and counters."""
+    from daemon.config import load_config
+    from daemon.status import ask_status
+
+    state_dir = load_config(config).state_dir
+    answer = ask_status(state_dir)
+    if answer is None:
+        typer.echo(f"heard: no daemon runs on the state folder {state_dir}.", err=True)
+        raise typer.Exit(1)
+    if as_json:
+        print_json(answer)
+    else:
+        _show(answer)
+
+
+def _show(answer: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(_node_table(answer))
+    console.print(_stream_table(answer))
+
+
+def _node_table(answer: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    uptime = timedelta(seconds=round(answer["now"] - answer["started_at"]))
+    counts = ("profiles", "rules", "events", "actions")
+    table.add_row(
+        "node", f"{answer['node']}, heard {answer['version']}, process {answer['pid']}, up {uptime}"
+    )
+    table.add_row("encoder", answer["encoder"])
+    table.add_row("audio model", answer["audio_model"])
+    table.add_row("counts", ", ".join(f"{answer[name]} {name}" for name in counts))
+    table.add_row("state folder", answer["state_dir"])
+    for door in ("mqtt", "evidence", "history"):
+        table.add_row(door, _door(answer[door]))
+    return table
+
+
+def _door(door: dict[str, Any]) -> str:
+    since = f" since {_clock(door['since'])}" if door["since"] is not None else ""
+    error = f": {door['error']}" if door["error"] else ""
+    return f"{door['state']}{since}{error}"
+
+
+def _stream_table(answer: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table()
+    for name in (
+        "stream",
+        "source",
+        "health",
+        "level",
+        "floor",
+        "gate open",
+        "hops",
+        "dropped",
+        "last event",
+    ):
+        table.add_column(name)
+    for stream in answer["streams"]:
+        heard = f"{stream['last_event']} {_clock(stream['last_event_at'])}" if stream["last_event"] else ""
+        table.add_row(
+            stream["stream"],
+            stream["source"],
+            stream["health"] if stream["online"] else f"offline: {stream['problem'] or 'not open yet'}",
+            _dbfs(stream["level_dbfs"]),
+            _dbfs(stream["noise_floor_dbfs"]),
+            f"{stream['gate_duty']:.0%}",
+            str(stream["hops"]),
+            str(stream["dropped_samples"]),
+            heard,
+        )
+    return table
+
+
+def _dbfs(level: float | None) -> str:
+    return "" if level is None else f"{level:.0f} dBFS"
+
+
+def _clock(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,76 @@
+"""What a configuration names, loaded and checked: the encoder, the profiles, the rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from daemon.pipeline import Pipeline
+from detectors.encoders.builtin import BuiltinEncoder
+from fewshot_profiles.matcher import Matcher
+from fewshot_profiles.store import STOCK_FOLDER, ProfileStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.config import Config
+    from detectors.encoders import Encoder, EncoderId
+    from fewshot_profiles.profile import Profile
+    from rules.model import Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything the daemon decides with."""
+
+    encoder: Encoder
+    profiles: tuple[Profile, ...]
+    rules: tuple[Rule, ...]
+
+
+def load_detection(config: Config) -> Pipeline:
+    """Return a pipeline with the configuration's profiles and gate. Raises ModelError or ProfileError."""
+    encoder = BuiltinEncoder(threads=1)
+    return make_pipeline(config, encoder, load_profiles(config, encoder.id))
+
+
+def make_pipeline(config: Config, encoder: Encoder, profiles: tuple[Profile, ...]) -> Pipeline:
+    """Return the one pipeline that live audio and recordings go through."""
+    return Pipeline(encoder, Matcher(profiles), gate_settings=config.gate.settings())
+
+
+def load_parts(config: Config) -> Parts:
+    """Load what `config` names. Raises ModelError, ProfileError or RuleError."""
+    encoder = BuiltinEncoder(threads=1)
+    profiles = load_profiles(config, encoder.id)
+    return Parts(encoder=encoder, profiles=profiles, rules=load_rule_set(config, profiles))
+
+
+def taught_folder(config: Config) -> Path:
+    """Return where `heard profiles enroll` puts profiles; what lies there is always heard."""
+    return config.state_dir / "profiles"
+
+
+def load_profiles(config: Config, encoder: EncoderId) -> tuple[Profile, ...]:
+    """Load the stock profiles that are wanted, and the owner's, which replace stock ones of the same name."""
+    wanted = config.stock_profiles
+    stock = ProfileStore([STOCK_FOLDER] if wanted else []).load(encoder)
+    taught = taught_folder(config)
+    own = ProfileStore([*config.profiles, *([taught] if taught.is_dir() else [])]).load(encoder)
+    profiles = {
+        profile.name: profile for profile in stock if isinstance(wanted, bool) or profile.name in wanted
+    }
+    profiles.update((profile.name, profile) for profile in own)
+    return tuple(profiles[name] for name in sorted(profiles))
+
+
+def load_rule_set(
+    config: Config, profiles: tuple[Profile, ...], path: Path | None = None
+) -> tuple[Rule, ...]:
+    """Load the rules at `path`, else those that the configuration names."""
+    from rules.loader import load_rules
+
+    path = config.rules if path is None else path
+    if path is None:
+        return ()
+    return load_rules(path, [profile.name for profile in profiles], list(config.streams))

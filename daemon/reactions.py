@@ -1,0 +1,120 @@
+"""What follows from a sound, in order: history, rules, MQTT, actions, whoever watches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from detectors.types import Phase
+from foundation.errors import EvidenceUnavailable
+from rules.model import SAVE_CLIP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from daemon.actions import ActionDispatcher
+    from daemon.history import History
+    from daemon.observer import Observer
+    from daemon.recorder import EvidenceRecorder
+    from detectors.types import SoundEvent
+    from integrations.announcer import Announcer
+    from rules.engine import Engine
+    from rules.model import ActionRequest
+    from rules.state import EngineState
+
+SAVE_ALL = "evidence.save: all"
+"""Stands in a sidecar where a rule's id would, when the configuration asked for the clip."""
+
+_log = logging.getLogger(__name__)
+
+
+class EventClock:
+    """The rules' clock: the audio's own time, carried on by the machine's between events. Never goes back."""
+
+    def __init__(self) -> None:
+        self._last = time.time()
+        self._read_at_s = time.monotonic()
+
+    def now(self, heard_at: float = 0.0) -> float:
+        """Return the time; `heard_at` is that of an event that came just now."""
+        read_at_s = time.monotonic()
+        self._last = max(self._last + read_at_s - self._read_at_s, heard_at)
+        self._read_at_s = read_at_s
+        return self._last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Whom an event concerns."""
+
+    history: History
+    recorder: EvidenceRecorder
+    dispatcher: ActionDispatcher
+    announcer: Announcer | None
+    observers: tuple[Observer, ...]
+    clip_url: Callable[[SoundEvent], str]
+    save_all: bool
+    """Every event gets a clip, asked for or not."""
+
+
+class Reactions:
+    """Owns the state of the rules. `on_event` never waits."""
+
+    def __init__(self, engine: Engine, state: EngineState, reach: Reach) -> None:
+        self.state = state
+        self._engine = engine
+        self._reach = reach
+        self._clock = EventClock()
+        self._with_clip: set[str] = set()
+        self._stepped = asyncio.Event()
+
+    def on_event(self, event: SoundEvent) -> None:
+        """Take one event to everyone whom it concerns."""
+        self._reach.history.record(event)
+        if self._reach.save_all and event.phase is Phase.STARTED:
+            self._save_clip(event)
+        now = self._clock.now(event.decided_at)
+        requests = self._step(event, now)
+        if self._reach.announcer is not None:
+            self._reach.announcer.event(event, clip_url=self._clip_of(event, requests))
+        self._reach.dispatcher.submit(requests)
+        for observer in self._reach.observers:
+            observer.event(event)
+
+    async def keep_time(self) -> None:
+        """Let the rules act when time alone makes them: after a delay, or as a sound goes on for long."""
+        while True:
+            self._stepped.clear()
+            wake = self._engine.next_wake(self.state)
+            wait_s = None if wake is None else max(0.0, wake - self._clock.now())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stepped.wait(), wait_s)
+                continue
+            now = self._clock.now()
+            self._reach.dispatcher.submit(self._step(None, now))
+
+    def _step(self, event: SoundEvent | None, now: float) -> tuple[ActionRequest, ...]:
+        self.state, requests = self._engine.step(self.state, event, now)
+        self._stepped.set()
+        return requests
+
+    def _clip_of(self, event: SoundEvent, requests: Sequence[ActionRequest]) -> str | None:
+        """Return the URL of the event's clip if one is being saved."""
+        if any(request.action == SAVE_CLIP and request.event.id == event.id for request in requests):
+            self._with_clip.add(event.id)
+        known = event.id in self._with_clip
+        if event.phase is Phase.ENDED:
+            self._with_clip.discard(event.id)
+        return self._reach.clip_url(event) if known else None
+
+    def _save_clip(self, event: SoundEvent) -> None:
+        try:
+            self._reach.recorder.request(event, SAVE_ALL)
+        except EvidenceUnavailable as error:
+            _log.warning("no clip of event %s: %s", event.id, error)
+        else:
+            self._with_clip.add(event.id)

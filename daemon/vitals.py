@@ -1,0 +1,216 @@
+"""Watches the running daemon: feeds the service manager's watchdog, tells MQTT, answers `heard status`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from daemon.health import Health
+from daemon.logs import Changes
+from daemon.observer import Observer
+from daemon.status import DoorStatus, Status, StreamStatus
+from detectors.types import Phase
+from integrations.announcer import STATS_PERIOD_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from daemon.capture import Capture
+    from daemon.history import History
+    from daemon.notify import Notifier
+    from daemon.pipeline import StreamReading
+    from daemon.recorder import EvidenceRecorder
+    from detectors.types import SoundEvent
+    from integrations.announcer import Announcer
+    from integrations.mqtt import MqttLink
+    from rules.model import ActionRequest
+
+BEAT_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Tally(Observer):
+    """Counts what happens, and remembers the newest of each."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+        """Pieces of work that the pipeline has finished."""
+        self.events = 0
+        """Sounds that started."""
+        self.actions = 0
+        """Actions that went out."""
+        self.newest_reading: dict[str, StreamReading] = {}
+        self.newest_event: dict[str, SoundEvent] = {}
+
+    def readings(self, readings: Mapping[str, StreamReading]) -> None:
+        """Take note that the pipeline has finished a piece of work."""
+        self.rounds += 1
+        self.newest_reading.update(readings)
+
+    def event(self, event: SoundEvent) -> None:
+        """Count a sound when it starts."""
+        if event.phase is Phase.STARTED:
+            self.events += 1
+            self.newest_event[event.stream] = event
+
+    def action(self, request: ActionRequest, failure: Exception | None) -> None:  # noqa: ARG002 - an observer's
+        """Count an action that went out."""
+        self.actions += failure is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What there is to watch."""
+
+    node: str
+    state_dir: Path
+    encoder: str
+    profiles: int
+    rules: int
+    captures: Mapping[str, Capture]
+    sources: Mapping[str, str]
+    """What each stream listens to, in words."""
+    tally: Tally
+    history: History
+    recorder: EvidenceRecorder
+    link: MqttLink | None
+    announcer: Announcer | None
+
+
+class Vitals:
+    """Reads, and changes nothing in what it watches."""
+
+    def __init__(self, body: Body, notifier: Notifier) -> None:
+        self._body = body
+        self._notifier = notifier
+        self._changes = Changes(_log)
+        self._started_at = time.time()
+        self._since: dict[str, tuple[str, float]] = {}
+        self._progress_fed = (0, 0)
+        self._stats_said_s = -math.inf
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            self._beat()
+            await asyncio.sleep(BEAT_S)
+
+    def line(self) -> str:
+        """Return the daemon's state in one line."""
+        online = sum(capture.online for capture in self._body.captures.values())
+        doors = "" if self._body.link is None else f", MQTT {self._mqtt().state}"
+        return (
+            f"{online} of {len(self._body.captures)} streams online, {self._body.tally.events} sounds{doors}"
+        )
+
+    def status(self) -> Status:
+        """Return everything there is to know now."""
+        body = self._body
+        return Status(
+            node=body.node,
+            version=version("heard"),
+            pid=os.getpid(),
+            state_dir=str(body.state_dir),
+            started_at=self._started_at,
+            now=time.time(),
+            encoder=body.encoder,
+            audio_model="none",
+            profiles=body.profiles,
+            rules=body.rules,
+            events=body.tally.events,
+            actions=body.tally.actions,
+            streams=tuple(self._stream(capture) for capture in body.captures.values()),
+            mqtt=self._mqtt(),
+            evidence=self._door("evidence", "failing" if body.recorder.fault else "ok", body.recorder.fault),
+            history=self._door("history", "in memory" if body.history.fault else "ok", body.history.fault),
+        )
+
+    def _beat(self) -> None:
+        self._feed_watchdog()
+        self._notifier.status(self.line())
+        for capture in self._body.captures.values():
+            level = logging.INFO if capture.health is Health.OK else logging.WARNING
+            self._changes.note(f"{capture.stream} hears", capture.health.value, level=level)
+            self._announce(capture)
+        announcer = self._body.announcer
+        if announcer is not None and time.monotonic() - self._stats_said_s >= STATS_PERIOD_S:
+            self._stats_said_s = time.monotonic()
+            announcer.stats(self._stats())
+
+    def _feed_watchdog(self) -> None:
+        """Feed it only if audio arrived and was worked through since the last time: a deaf daemon starves."""
+        received = sum(capture.received_samples for capture in self._body.captures.values())
+        progress = (received, self._body.tally.rounds)
+        if all(now > before for now, before in zip(progress, self._progress_fed, strict=True)):
+            self._progress_fed = progress
+            self._notifier.alive()
+
+    def _announce(self, capture: Capture) -> None:
+        announcer = self._body.announcer
+        if announcer is None:
+            return
+        announcer.status(capture.stream, online=capture.online)
+        announcer.health(capture.stream, capture.health.value)
+        reading = self._body.tally.newest_reading.get(capture.stream)
+        if reading is not None and capture.online:
+            announcer.level(
+                capture.stream,
+                level_dbfs=reading.level_dbfs,
+                noise_floor_dbfs=reading.noise_floor_dbfs,
+                now_s=time.monotonic(),
+            )
+
+    def _stats(self) -> dict[str, Any]:
+        return {
+            "uptime_s": round(time.time() - self._started_at),
+            "events": self._body.tally.events,
+            "actions": self._body.tally.actions,
+            "clips": self._body.recorder.stored_clips,
+            "dropped_samples": sum(capture.dropped_samples for capture in self._body.captures.values()),
+        }
+
+    def _stream(self, capture: Capture) -> StreamStatus:
+        reading = self._body.tally.newest_reading.get(capture.stream)
+        event = self._body.tally.newest_event.get(capture.stream)
+        return StreamStatus(
+            stream=capture.stream,
+            source=self._body.sources[capture.stream],
+            online=capture.online,
+            health=capture.health.value,
+            problem=capture.problem,
+            level_dbfs=None if reading is None else _rounded(reading.level_dbfs),
+            noise_floor_dbfs=None if reading is None else _rounded(reading.noise_floor_dbfs),
+            gate_duty=0.0 if reading is None else round(reading.encoder_hops / reading.hops, 4),
+            hops=0 if reading is None else reading.hops,
+            dropped_samples=capture.dropped_samples,
+            reopened=capture.reopened,
+            last_event="" if event is None else event.profile,
+            last_event_at=None if event is None else event.onset_at,
+        )
+
+    def _mqtt(self) -> DoorStatus:
+        link = self._body.link
+        if link is None:
+            return DoorStatus(state="not configured", since=None, error="")
+        waiting = f"{link.waiting_messages} messages wait" if link.waiting_messages else None
+        return self._door("mqtt", "connected" if link.connected else "disconnected", waiting)
+
+    def _door(self, door: str, state: str, error: str | None) -> DoorStatus:
+        known, since = self._since.get(door, ("", 0.0))
+        if known != state:
+            since = time.time()
+            self._since[door] = (state, since)
+        return DoorStatus(state=state, since=since, error=error or "")
+
+
+def _rounded(dbfs: float) -> float | None:
+    # JSON knows no infinity, which digital silence has for a level.
+    return round(dbfs, 1) if math.isfinite(dbfs) else None
