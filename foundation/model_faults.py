@@ -92,7 +92,7 @@ def _union_faults(tried: list[_Raw]) -> Iterator[Fault]:
     deepest = max(len(raw.loc) for raw in tried)
     here = [raw for raw in tried if len(raw.loc) == deepest]
     wanted = {_expected(raw.error): None for raw in here}
-    if len({raw.loc for raw in here}) > 1 or None in wanted:
+    if len({raw.loc for raw in here}) > 1 or len(wanted) == 1 or None in wanted:
         yield from (_fault(raw) for raw in here)
         return
     expected = " or ".join(str(words) for words in wanted)

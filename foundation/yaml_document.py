@@ -262,7 +262,7 @@ def _text(event: Any) -> str:
 
 def _scalar(event: Any) -> object:
     text = _text(event)
-    return _plain_scalar(text) if event.implicit[0] else text
+    return _plain_scalar(text) if event.implicit[0] and event.tag is None else text
 
 
 def _plain_scalar(text: str) -> object:
