@@ -21,8 +21,14 @@ EXAMPLES = 4
 QUIET_S = 2.0
 """Before the first sound: the gate learns the room's noise floor."""
 
+LAST_S = 5.5
+"""After the last sound: its clip is to be whole."""
+
 SOUNDING = 0.1
 """A sound has begun when it first reaches this part of its peak."""
+
+FAINT = 0.01
+"""It is over when it last did this part."""
 
 Make = Callable[[np.random.Generator], Samples]
 
@@ -169,7 +175,7 @@ def _placed(rng: np.random.Generator, room: Room, order: list[_Act]) -> list[_Pl
 
 
 def _mixed(rng: np.random.Generator, room: Room, acts: list[_Placed]) -> Samples:
-    audio = room_noise(rng, room, _end(acts[-1]) + samples(QUIET_S))
+    audio = room_noise(rng, room, _end(acts[-1]) + samples(LAST_S))
     for act in acts:
         add_at(audio, act.sound, act.start)
     return np.asarray(np.clip(audio, -1.0, 1.0), dtype=np.float32)
@@ -190,5 +196,6 @@ def _end(act: _Placed) -> int:
 
 def _span(act: _Placed) -> tuple[float, float]:
     """Return from when to when the sound stands out, in seconds."""
-    loud = np.flatnonzero(np.abs(act.sound) >= SOUNDING * np.max(np.abs(act.sound)))
-    return (act.start + int(loud[0])) / RATE_HZ, (act.start + int(loud[-1])) / RATE_HZ
+    size = np.abs(act.sound) / np.max(np.abs(act.sound))
+    first, last = int(np.argmax(size >= SOUNDING)), int(np.flatnonzero(size >= FAINT)[-1])
+    return (act.start + first) / RATE_HZ, (act.start + last) / RATE_HZ

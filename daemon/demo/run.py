@@ -1,0 +1,143 @@
+"""`heard demo`: teach a doorbell, then let the very same daemon hear a scene in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from daemon.demo.broker import loopback_broker
+from daemon.demo.folder import DemoFolder
+from daemon.demo.report import compare, render_report
+from daemon.demo.scene import DOORBELL, plan_scene
+from daemon.demo.show import Show
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from daemon.demo.scene import Scene
+
+INTERRUPTED = 130
+"""What a shell reports for a program that Ctrl-C ended."""
+
+
+async def run_demo(*, seed: int, once: bool, folder: Path, console: Console) -> int:
+    """Show scenes from `seed` on until Ctrl-C, or one with `once`; return the exit code.
+
+    It is 0 if in every scene shown to its end all planned sounds were heard and nothing else was.
+    """
+    places = DemoFolder(path=folder.absolute())  # noqa: ASYNC240 - this asks the disk nothing
+    passed: list[bool] = []
+    async with loopback_broker() as port:
+        while True:
+            result = await _one_scene(seed + len(passed), places, port, console)
+            if result is None:
+                break
+            passed.append(result)
+            if once:
+                break
+            console.print("\nThe next scene follows; Ctrl-C ends the demonstration.\n")
+    if not passed:
+        return INTERRUPTED
+    _say_what_next(places, console)
+    return 0 if all(passed) else 1
+
+
+async def _one_scene(seed: int, places: DemoFolder, port: int, console: Console) -> bool | None:
+    """Teach and play one scene; return whether all went as planned, or None if it was interrupted."""
+    with console.status("Making the sounds of the scene"):
+        scene = await asyncio.to_thread(plan_scene, seed)
+        await asyncio.to_thread(places.write, scene, port=port)
+    console.rule(f"1. A doorbell is taught from {len(scene.examples)} recordings")
+    await asyncio.to_thread(_teach, scene, places, console)
+    console.rule(f"2. The daemon hears a home (scene {seed}, {scene.seconds:.0f} s)")
+    show = await _play(scene, places, port, console)
+    if show is None:
+        return None
+    report = compare(scene, list(show.heard.values()))
+    console.rule("3. What came of it")
+    console.print(render_report(report, places.evidence))
+    return report.passed
+
+
+def _teach(scene: Scene, places: DemoFolder, console: Console) -> None:
+    """Enrol the doorbell as `heard profiles enroll` would, and say what the enrolment makes of it."""
+    from detectors.encoders.builtin import BuiltinEncoder
+    from fewshot_profiles.enrollment import Teaching, enroll
+    from fewshot_profiles.folder import write_profile
+    from fewshot_profiles.store import STOCK_FOLDER, ProfileStore, stock_bank
+
+    encoder = BuiltinEncoder(threads=1)
+    result = enroll(
+        Teaching(name=DOORBELL, description="The doorbell of the demonstration."),
+        places.examples(len(scene.examples)),
+        encoder=encoder,
+        bank=stock_bank(encoder.id),
+        others=ProfileStore([STOCK_FOLDER]).load(encoder.id),
+    )
+    for verdict in result.verdicts:
+        console.print(f"  {verdict}", markup=False, highlight=False, soft_wrap=True)
+    if result.leave_one_out_recall is not None:
+        share = f"{result.leave_one_out_recall:.0%}"
+        console.print(f"  a profile of the other examples hears each one in {share} of the cases")
+    console.print(f"  expected false alarms: {result.false_alarms_per_hour:.3f} an hour")
+    if result.confused_with:
+        console.print(f"  it is easily confused with: {', '.join(result.confused_with)}", highlight=False)
+    path = write_profile(result.profile, places.profiles, result.recordings)
+    console.print(f"  kept in {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+async def _play(scene: Scene, places: DemoFolder, port: int, console: Console) -> Show | None:
+    """Run the daemon on the scene; return what it showed, or None if somebody stopped it before the end."""
+    from daemon.app import App
+    from daemon.config import load_config
+    from daemon.parts import load_parts
+
+    config = load_config(places.config)
+    parts = load_parts(config)
+    show = Show(console, scene, {profile.name: profile.threshold for profile in parts.profiles})
+    app = App(config, parts, observers=[show])
+    subscribed = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        receiving = group.create_task(show.receive(port, subscribed), name="receive")
+        await subscribed.wait()
+        drawing = group.create_task(show.draw(), name="draw")
+        async with _stopped_by_signals(app.stop) as stopped:
+            await app.run()
+        for task in (drawing, receiving):
+            task.cancel()
+    return None if stopped.is_set() else show
+
+
+@asynccontextmanager
+async def _stopped_by_signals(stop: Callable[[], None]) -> AsyncIterator[asyncio.Event]:
+    """Call `stop` on SIGINT and SIGTERM for as long as this lasts; the event tells whether one came."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+
+    def on_signal() -> None:
+        stopped.set()
+        stop()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield stopped
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _say_what_next(places: DemoFolder, console: Console) -> None:
+    lines = (
+        "",
+        f"Configuration, rules, profile, scene and clips of this demonstration: {places.path}",
+        "Next: `heard run` listens to your microphone; `heard profiles enroll` teaches it a sound of yours.",
+    )
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
