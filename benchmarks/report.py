@@ -52,7 +52,8 @@ def arguments(module: str, description: str, *, data: bool = True) -> argparse.A
 
 def progress(items: Sequence[Item], what: str) -> Iterable[Item]:
     """Go through the items and show how far it is, on the terminal only."""
-    return track(items, what, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return track(items, what, console=console, transient=True, disable=not console.is_terminal)
 
 
 def publish(

@@ -1,0 +1,193 @@
+"""How many streams one core hears in real time, none of them late.
+
+    python -m benchmarks.throughput --data DIR --where split=valid --json
+
+Every stream plays other recordings, at the rate they were stored at, through the daemon's whole chain. A step
+is late when its 80 ms of audio have been there for more than another 80 ms before they are worked through.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.table import Table
+
+from benchmarks.dataset import read_recordings
+from benchmarks.encoders import NAMES
+from benchmarks.estimates import percentile
+from benchmarks.hearing import stock_listener
+from benchmarks.report import arguments, publish
+from detectors.types import DETECTION_RATE_HZ, HOP_S, HOP_SAMPLES, AudioBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.dataset import Recording
+    from benchmarks.hearing import Listener
+    from daemon.pipeline import Pipeline
+    from detectors.types import Samples
+
+FEWEST = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """What one stream plays: whole steps of one rate."""
+
+    steps: Samples
+    """float32 [steps, samples of 80 ms]"""
+    rate_hz: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One number of streams, heard for a while."""
+
+    streams: int
+    late_steps: int
+    step_ms_median: float
+    step_ms_max: float
+    encoder_share: float
+    """Of the hops, how many passed the gate."""
+
+    @property
+    def ms_per_stream_second(self) -> float:
+        """Computing time for one second of one stream."""
+        return self.step_ms_median / self.streams / HOP_S
+
+
+def make_feeds(recordings: Sequence[Recording], *, count: int, seconds: float) -> list[Feed]:
+    """String recordings together; each stream begins with another one and keeps to that one's rate."""
+    chosen = np.random.default_rng(0).permutation(len(recordings))[:count]
+    loaded = [recordings[int(at)].load() for at in chosen]
+    feeds = []
+    for number in range(count):
+        _, rate_hz = loaded[number % len(loaded)]
+        step = HOP_SAMPLES * rate_hz // DETECTION_RATE_HZ
+        wanted = round(seconds / HOP_S) * step
+        pieces: list[Samples] = []
+        following = islice(cycle(loaded), number % len(loaded), None)
+        while sum(map(len, pieces)) < wanted:
+            samples, rate = next(following)
+            if rate == rate_hz:
+                pieces.append(samples[0, :wanted])
+        feeds.append(Feed(steps=np.concatenate(pieces)[:wanted].reshape(-1, step), rate_hz=rate_hz))
+    return feeds
+
+
+def play(pipeline: Pipeline, feeds: Sequence[Feed], *, seconds: float, paced: bool) -> Trial:
+    """Let the chain hear the feeds side by side, at the speed of real time or at once."""
+    steps = round(seconds / HOP_S)
+    names = [f"stream {number}" for number in range(len(feeds))]
+    for name, feed in zip(names, feeds, strict=True):
+        pipeline.open(name, rate_hz=feed.rate_hz, channels=1, epoch_s=0.0)
+    spent_s, late = [], 0
+    began_s = time.perf_counter()
+    for step in range(steps):
+        there_s = began_s + (step + 1) * HOP_S
+        if paced:
+            time.sleep(max(0.0, there_s - time.perf_counter()))
+        at_s = time.perf_counter()
+        pipeline.accept(
+            {
+                name: AudioBlock(
+                    samples=feed.steps[step][None], rate_hz=feed.rate_hz, start=step * feed.steps.shape[1]
+                )
+                for name, feed in zip(names, feeds, strict=True)
+            }
+        )
+        done_s = time.perf_counter()
+        spent_s.append(done_s - at_s)
+        late += paced and done_s > there_s + HOP_S
+    readings = [reading for name in names if (reading := pipeline.reading(name)) is not None]
+    for name in names:
+        pipeline.close(name)
+    return Trial(
+        streams=len(feeds),
+        late_steps=late,
+        step_ms_median=1e3 * percentile(spent_s, 50),
+        step_ms_max=1e3 * max(spent_s),
+        encoder_share=sum(each.encoder_hops for each in readings)
+        / max(1, sum(each.hops for each in readings)),
+    )
+
+
+def largest(listener: Listener, feeds: Sequence[Feed], *, seconds: float) -> list[Trial]:
+    """Double the streams until a step is late, then close in; return every trial."""
+    trials: list[Trial] = []
+
+    def keeps_up(streams: int) -> bool:
+        trials.append(play(listener.pipeline(), feeds[:streams], seconds=seconds, paced=True))
+        return trials[-1].late_steps == 0
+
+    good, bad = 0, FEWEST
+    while keeps_up(bad):
+        good = bad
+        if bad == len(feeds):
+            return trials
+        bad = min(2 * bad, len(feeds))
+    while bad - good > max(1, good // 20):
+        middle = (good + bad) // 2
+        if keeps_up(middle):
+            good = middle
+        else:
+            bad = middle
+    return trials
+
+
+def table(trials: Sequence[Trial], core: int) -> Table:
+    """Lay the trials out for people."""
+    result = Table(
+        "streams", "late steps", "median step", "longest step", "ms per s of audio", "past the gate",
+        title=f"Throughput on core {core}",
+    )  # fmt: skip
+    for trial in sorted(trials, key=lambda each: each.streams):
+        result.add_row(
+            str(trial.streams),
+            str(trial.late_steps),
+            f"{trial.step_ms_median:.1f} ms",
+            f"{trial.step_ms_max:.1f} ms",
+            f"{trial.ms_per_stream_second:.2f}",
+            f"{trial.encoder_share:.0%}",
+        )
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Run the benchmark and return what it published."""
+    parser = arguments("benchmarks.throughput", "Streams heard in real time on one core.")
+    parser.add_argument("--encoder", choices=NAMES, default="builtin")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of audio in each trial")
+    parser.add_argument("--most", type=int, default=160, help="streams to try at most")
+    options = parser.parse_args(argv)
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    listener = stock_listener(options.encoder)
+    feeds = make_feeds(
+        read_recordings(options.data, options.where), count=options.most, seconds=options.seconds
+    )
+    # What happens once, such as planning the network, is over before the clock starts.
+    play(listener.pipeline(), feeds[:FEWEST], seconds=1.0, paced=False)
+    trials = largest(listener, feeds, seconds=options.seconds)
+    return publish(
+        "throughput",
+        options,
+        {
+            "streams": max((trial.streams for trial in trials if trial.late_steps == 0), default=0),
+            "core": core,
+            "seconds": options.seconds,
+            "trials": trials,
+            "ms_per_stream_second": min(trial.ms_per_stream_second for trial in trials),
+            "encoder": listener.encoder.id,
+        },
+        table(trials, core),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""How latency is taken from what was played, replayed and received."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.dataset import read_recordings
+from benchmarks.latency import FIRST_ONSET_S, Message, Placed, compose, latencies_s
+from daemon.replay import ReplayedSound
+from detectors.types import DETECTION_RATE_HZ
+
+
+def replayed(profile: str, onset_s: float) -> ReplayedSound:
+    return ReplayedSound(
+        file=Path("x"),
+        profile=profile,
+        score=0.9,
+        onset_s=onset_s,
+        end_s=onset_s + 0.2,
+        level_dbfs=-20.0,
+        noise_floor_dbfs=-60.0,
+        speech=False,
+    )
+
+
+def test_latency_counts_from_the_true_onset_and_not_from_the_daemons() -> None:
+    """The daemon dates the second sound 40 ms late; the clock starts 40 ms before that."""
+    placed = [
+        Placed(profile="cough", onset_s=6.0),
+        Placed(profile="cough", onset_s=10.0),
+        Placed(profile="dog_bark", onset_s=14.0),
+    ]
+    known = [replayed("cough", 6.0), replayed("cough", 10.04)]
+    live = [
+        Message(profile="cough", started_at=1006.0, received_at=1006.2),
+        Message(profile="cough", started_at=1010.04, received_at=1010.3),
+    ]
+    assert latencies_s(placed, live, known) == pytest.approx([0.2, 0.3])
+
+
+def test_onsets_lie_where_the_file_says(tiny_data: Path) -> None:
+    """Each placed sound rises out of the bed within 10 ms of its onset, the first after the quiet start."""
+    audio, placed = compose(read_recordings(tiny_data, ["label=tone1"]), onsets=3)
+    assert len(placed) == 3
+    assert placed[0].onset_s >= FIRST_ONSET_S
+    for sound in placed:
+        at = round(sound.onset_s * DETECTION_RATE_HZ)
+        assert abs(audio[at - 320 : at - 160]).max() < 0.02
+        assert abs(audio[at : at + 320]).max() > 0.1
