@@ -50,6 +50,7 @@ class EvidenceStore:
         """
         with _unavailable_on_os_error(self.folder):
             ledger = self._ledger()
+            # Opening it for writing first shows a read-only folder before a clip is lost to it.
             retired = to_retire(ledger.stored.values(), self._limits, now=now)
             with ledger.writing():
                 for entry, reason in retired:

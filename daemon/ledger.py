@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+from types import MappingProxyType
 
 LEDGER_NAME = "ledger.jsonl"
 
@@ -91,7 +92,9 @@ class Ledger:
             os.truncate(self._path, len(whole))
         lines = whole.splitlines()
         self._head = _hash(lines[-1]) if lines else NO_ENTRY_YET
-        self._entries = _newest(entry for line in lines if (entry := _parse(line)) is not None)
+        entries = _newest(entry for line in lines if (entry := _parse(line)) is not None)
+        # A home retires clips for years: only those that are there stay in memory.
+        self._stored = {name: entry for name, entry in entries.items() if entry.kind == "stored"}
 
     @property
     def head(self) -> str:
@@ -101,7 +104,7 @@ class Ledger:
     @property
     def stored(self) -> Mapping[str, Entry]:
         """The clips that should be there, by name."""
-        return {name: entry for name, entry in self._entries.items() if entry.kind == "stored"}
+        return MappingProxyType(self._stored)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -121,7 +124,10 @@ class Ledger:
                 os.truncate(self._path, before)
                 raise
         self._head = _hash(line)
-        self._entries[entry.clip] = entry
+        if entry.kind == "stored":
+            self._stored[entry.clip] = entry
+        else:
+            self._stored.pop(entry.clip, None)
 
 
 def verify_ledger(folder: Path) -> list[Finding]:
@@ -156,8 +162,10 @@ def digest_of(content: bytes) -> FileDigest:
 
 def _snapshot(folder: Path, path: Path) -> tuple[list[bytes], set[str]]:
     """Return the ledger's lines and the evidence files, at a moment when no clip is half stored."""
+    present = _evidence_files(folder)
     if not path.exists():
-        return [], _evidence_files(folder)
+        # The ledger is there before the first clip is, so whatever was listed came from elsewhere.
+        return [], present
     with path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         return file.read().splitlines(), _evidence_files(folder)

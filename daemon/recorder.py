@@ -135,6 +135,10 @@ class EvidenceRecorder:
         if end <= held.ring.end:
             self._finish(held, pending)
 
+    async def drained(self) -> None:
+        """Wait until every clip whose audio is complete has been stored or refused."""
+        await self._ready.join()
+
     async def __aenter__(self) -> Self:
         await self._writer.start(self._write(), name="evidence")
         return self
@@ -185,6 +189,7 @@ class EvidenceRecorder:
                 return
             await self._store_clip(clip)
             await self._retire()
+            self._ready.task_done()
 
     async def _store_clip(self, clip: Clip) -> None:
         try:

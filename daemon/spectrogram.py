@@ -77,13 +77,12 @@ def spectrogram_png(samples: Samples, rate_hz: int, *, onset_s: float) -> bytes:
 def _log_frequency_db(samples: Samples, rate_hz: int) -> NDArray[np.float64]:
     """Return the power in dB as [HEIGHT, WIDTH], the lowest frequency in the last row."""
     window = max(16, round(WINDOW_S * rate_hz))
-    padded = np.pad(samples.astype(np.float64), ((0, 0), (window // 2, window)))
+    # One channel, the loudest: in a mix of several, sounds that arrive out of phase can vanish.
+    loudest = samples[np.argmax(np.sum(np.square(samples), axis=1))]
+    padded = np.pad(loudest, (window // 2, window))
     starts = np.linspace(0, samples.shape[1], WIDTH, endpoint=False).astype(int)
-    taper = np.hanning(window)
-    power = np.zeros((WIDTH, window // 2 + 1))
-    for channel in padded:
-        frames = channel[starts[:, None] + np.arange(window)] * taper
-        power += np.abs(np.fft.rfft(frames, axis=1)) ** 2
+    frames = padded[starts[:, None] + np.arange(window)] * np.hanning(window).astype(np.float32)
+    power = np.abs(np.fft.rfft(frames, axis=1)).astype(np.float64) ** 2
     bins = np.geomspace(LOWEST_HZ, rate_hz / 2, HEIGHT) * window / rate_hz
     below = np.minimum(bins.astype(int), power.shape[1] - 2)
     share = (bins - below)[None, :]

@@ -41,7 +41,7 @@ def pcm(start: int, end: int, *, channels: int = 1) -> np.ndarray[Any, np.dtype[
 
 def block(start: int, end: int, *, channels: int = 1, rate_hz: int = RATE_HZ) -> AudioBlock:
     """Return the samples of `pcm` as a source would."""
-    samples = pcm(start, end, channels=channels).astype(np.float32) / 32_768
+    samples = pcm(start, end, channels=channels) * np.float32(1 / 32_768)
     return AudioBlock(samples=samples, rate_hz=rate_hz, start=start)
 
 
