@@ -15,7 +15,9 @@ from daemon.retention import Limits
 from daemon.sources.pcm import SampleFormat
 from daemon.sources.settings import FileSettings, MicrophoneSettings, PipeSettings
 from detectors.gate import GateSettings
+from fewshot_profiles.store import STOCK_FOLDER
 from foundation.errors import ConfigError
+from rules.loader import load_rules
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "systemd" / "heard.yaml"
@@ -338,6 +340,19 @@ def test_the_shipped_configuration_is_valid_with_everything_switched_on(tmp_path
 
     assert set(config.streams) == {"microphone", "porch", "garage", "yard"}
     assert config.mqtt is not None
+
+
+@pytest.mark.parametrize("switched_on", [False, True])
+def test_the_shipped_rules_are_valid(tmp_path: Path, *, switched_on: bool) -> None:
+    """As they are and with everything switched on, they name stock profiles and the default stream."""
+    text = (EXAMPLE.parent / "rules.d" / "example.yaml").read_text()
+    path = tmp_path / "example.yaml"
+    path.write_text(switch_everything_on(text) if switched_on else text)
+    stock = {profile.parent.name for profile in STOCK_FOLDER.glob("*/profile.yaml")}
+
+    rules = load_rules(path, known_profiles=stock or None, known_streams={"microphone"})
+
+    assert len(rules) == (3 if switched_on else 1)
 
 
 def test_the_shipped_configuration_and_the_documentation_hold_every_option() -> None:

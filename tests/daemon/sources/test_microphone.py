@@ -53,7 +53,7 @@ def recorder(
     device: str = "",
     channels: int = 1,
     rate_hz: int = 0,
-    seconds: float = 2.0,
+    seconds: float = 3.0,
 ) -> subprocess.Popen[str]:
     arguments = (device, str(channels), str(rate_hz), str(seconds), str(path))
     return subprocess.Popen(

@@ -8,13 +8,16 @@ import shlex
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from daemon.sources.pcm import SampleFormat
+from daemon.sources.pcm import SampleFormat, decode_pcm
 from daemon.sources.pipe import PipeSource
 from foundation.errors import AudioDeviceError, SourceStalled
 
@@ -69,6 +72,53 @@ async def test_a_commands_output_comes_out_sample_by_sample(tmp_path: Path) -> N
 
     assert as_s16le(blocks) == written
     assert not source.ended
+
+
+class PiecesInlet:
+    """An inlet whose bytes come in the pieces that a test wants."""
+
+    name = "pieces"
+    is_live = False
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = iter([*pieces, b""])
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def read(self) -> bytes:
+        return next(self._pieces)
+
+    async def why_it_ended(self) -> str:
+        return "all pieces were read"
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@settings(deadline=None)  # the machine may be busy with other work
+@given(
+    sample_format=st.sampled_from(SampleFormat),
+    channels=st.integers(1, 8),
+    raw=st.binary(max_size=400),
+    cuts=st.lists(st.integers(0, 400), max_size=20),
+)
+async def test_any_cutting_gives_the_same_samples(
+    sample_format: SampleFormat, channels: int, raw: bytes, cuts: list[int]
+) -> None:
+    """Where the reads happen to end changes nothing: not the samples, and not their indices."""
+    edges = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
+    pieces = [raw[a:b] for a, b in pairwise(edges) if a < b]
+    source = PipeSource(Path("-"), rate_hz=16_000, channels=channels, sample_format=sample_format)
+    source._inlet = PiecesInlet(pieces)
+    blocks: list[AudioBlock] = []
+
+    await collect(source, blocks)
+
+    frame_bytes = sample_format.sample_bytes * channels
+    whole = decode_pcm(raw[: len(raw) // frame_bytes * frame_bytes], sample_format, channels)
+    heard = np.concatenate([np.zeros((channels, 0), np.float32), *(b.samples for b in blocks)], axis=1)
+    np.testing.assert_array_equal(heard, whole)
 
 
 async def test_split_frames_are_put_together() -> None:
