@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from typing import TYPE_CHECKING
@@ -117,7 +118,7 @@ def _draw_times(image: NDArray[np.uint8], seconds: float, onset_s: float) -> Non
             image[HEIGHT : HEIGHT + 3, column] = _WHITE
             text = f"{second}s"
             _write(image, text, row=HEIGHT + 5, right=min(column + 2 * len(text), LEFT + WIDTH))
-    onset = LEFT + round(onset_s / seconds * WIDTH)
+    onset = LEFT + math.floor(onset_s / seconds * WIDTH)
     if LEFT <= onset < LEFT + WIDTH:
         rows = np.arange(HEIGHT)
         image[rows[rows % 6 < 4], onset] = _WHITE
