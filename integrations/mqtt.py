@@ -27,7 +27,7 @@ BACKOFF_FIRST_S = 1.0
 BACKOFF_MAX_S = 60.0
 """A broker that was away for a day is found again within a minute."""
 
-STEADY_AFTER_S = 10.0
+STEADY_AFTER_S = 30.0
 """A connection that lasted this long was a good one: the next failure starts the back-off anew."""
 
 ANSWER_TIMEOUT_S = 10.0
