@@ -86,7 +86,7 @@ def read_profile(folder: Path, encoder: EncoderId) -> Profile:
 
 
 def write_profile(profile: Profile, parent: Path, recordings: Sequence[ExampleAudio] = ()) -> Path:
-    """Write the profile as `parent/<name>`, whole or not at all, in place of one of that name; return the folder.
+    """Write the profile as `parent/<name>`, whole or not at all, in place of any there; return the folder.
 
     `recordings`, where given, are kept beside it as FLAC. Raises OSError as the file system does.
     """
@@ -98,6 +98,8 @@ def write_profile(profile: Profile, parent: Path, recordings: Sequence[ExampleAu
         beside.chmod(0o755)
         (beside / YAML_NAME).write_text(_yaml_text(profile), encoding="utf-8")
         write_arrays(beside / ARRAYS_NAME, _arrays(profile))
+        # Taught by one user, such as root, and heard by another: the service's.
+        (beside / ARRAYS_NAME).chmod(0o644)
         if recordings:
             (beside / AUDIO_FOLDER).mkdir()
         for number, recording in enumerate(recordings):
