@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from daemon.parts import Parts
     from detectors.types import SoundEvent
     from rules.model import ActionRequest
+
+
+_log = logging.getLogger(__name__)
 
 
 class App:
@@ -141,7 +145,8 @@ class App:
             for capture in captures.values():
                 await capture.tried.wait()
             if any(capture.failure is None for capture in captures.values()):
-                self._notifier.ready(f"{len(captures)} streams")
+                _log.info("listening for %d sounds on %s", len(self._parts.profiles), ", ".join(captures))
+                self._notifier.ready("listening")
                 for observer in self._observers:
                     observer.ready()
         self.stop()

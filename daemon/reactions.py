@@ -77,8 +77,7 @@ class Reactions:
         self._reach.history.record(event)
         if self._reach.save_all and event.phase is Phase.STARTED:
             self._save_clip(event)
-        now = self._clock.now(event.decided_at)
-        requests = self._step(event, now)
+        requests = self._step(event, self._clock.now(event.decided_at))
         if self._reach.announcer is not None:
             self._reach.announcer.event(event, clip_url=self._clip_of(event, requests))
         self._reach.dispatcher.submit(requests)

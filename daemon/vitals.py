@@ -95,6 +95,7 @@ class Vitals:
         self._started_at = time.time()
         self._since: dict[str, tuple[str, float]] = {}
         self._progress_fed = (0, 0)
+        self._line_told = ""
         self._stats_said_s = -math.inf
 
     async def run(self) -> None:
@@ -103,7 +104,7 @@ class Vitals:
             self._beat()
             await asyncio.sleep(BEAT_S)
 
-    def line(self) -> str:
+    def _line(self) -> str:
         """Return the daemon's state in one line."""
         online = sum(capture.online for capture in self._body.captures.values())
         doors = "" if self._body.link is None else f", MQTT {self._mqtt().state}"
@@ -135,10 +136,12 @@ class Vitals:
 
     def _beat(self) -> None:
         self._feed_watchdog()
-        self._notifier.status(self.line())
+        if (line := self._line()) != self._line_told:
+            self._line_told = line
+            self._notifier.status(line)
         for capture in self._body.captures.values():
-            level = logging.INFO if capture.health is Health.OK else logging.WARNING
-            self._changes.note(f"{capture.stream} hears", capture.health.value, level=level)
+            level = logging.DEBUG if capture.health is Health.OK else logging.WARNING
+            self._changes.note(f"health of {capture.stream}", capture.health.value, level=level)
             self._announce(capture)
         announcer = self._body.announcer
         if announcer is not None and time.monotonic() - self._stats_said_s >= STATS_PERIOD_S:

@@ -11,15 +11,18 @@ import typer
 
 
 def demo(
-    once: Annotated[
-        bool, typer.Option("--once", help="End after one scene; exit code 0 if all went well.")
-    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="End after one scene.")] = False,
     seed: Annotated[int, typer.Option(help="Varies every sound of the scene.")] = 0,
-    folder: Annotated[
-        Path | None, typer.Option(help="Where clips and state go.", show_default="heard-demo")
-    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where sounds, profile and clips go.")] = Path("heard-demo"),
 ) -> None:
-    """Teach a doorbell, then play a scene to the daemon in real time and show what it makes of it."""
+    """Teach a doorbell, then play a scene to the daemon in real time and show what it makes of it.
+
+    Exit code 0 if every planned sound was heard and nothing else was, else 1.
+    """
+    import asyncio
+
+    from rich.console import Console
+
     from daemon.demo.run import run_demo
 
-    raise typer.Exit(run_demo(once=once, seed=seed, folder=folder))
+    raise typer.Exit(asyncio.run(run_demo(seed=seed, once=once, folder=folder, console=Console())))
