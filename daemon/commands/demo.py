@@ -19,10 +19,6 @@ def demo(
 
     Exit code 0 if every planned sound was heard and nothing else was, else 1.
     """
-    import asyncio
-
-    from rich.console import Console
-
     from daemon.demo.run import run_demo
 
-    raise typer.Exit(asyncio.run(run_demo(seed=seed, once=once, folder=folder, console=Console())))
+    raise typer.Exit(run_demo(seed=seed, once=once, folder=folder))
