@@ -38,7 +38,7 @@ class Region:
 
 
 def active_regions(audio: Samples) -> tuple[Region, ...]:
-    """Find the stretches of sound in mono audio [n] at DETECTION_RATE_HZ, in order; none when it is silent."""
+    """Find the stretches of sound in mono audio [n] at DETECTION_RATE_HZ, in order; silence has none."""
     levels = _frame_levels(audio)
     if levels.size == 0 or levels.max() < AUDIBLE_DBFS:
         return ()

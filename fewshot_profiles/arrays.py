@@ -15,7 +15,7 @@ from foundation.atomic_file import write_atomically
 from foundation.errors import Problem, ProfileError
 
 MAX_UNPACKED_BYTES = 256_000_000
-"""A profile or bank larger than this is not one of ours; a small file that unpacks to gigabytes is an attack."""
+"""No profile or bank of ours is larger; a small file that unpacks to gigabytes is an attack."""
 
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -26,14 +26,14 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
             member = io.BytesIO()
-            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            np.lib.format.write_array(member, np.asarray(arrays[name], order="C"), allow_pickle=False)
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             archive.writestr(entry, member.getvalue(), zipfile.ZIP_DEFLATED)
     write_atomically(path, buffer.getvalue())
 
 
 def read_arrays(path: Path) -> Arrays:
-    """Read every array of an npz file. Raises ProfileError when it is missing, damaged, too large or holds objects."""
+    """Read every array of an npz file. Raises ProfileError when it is missing, damaged or not plain."""
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
@@ -55,7 +55,7 @@ def bad_file(path: Path, message: str) -> ProfileError:
 
 
 def floats(arrays: Arrays, name: str, shape: tuple[int | None, ...], path: Path) -> NDArray[np.float32]:
-    """Return an array as float32 of the expected shape (None is any length). Raises ProfileError otherwise."""
+    """Return an array of the expected shape (None is any length) as float32, or raise ProfileError."""
     array = arrays.get(name)
     if array is None:
         raise bad_file(path, f"has no array {name!r}")

@@ -16,18 +16,19 @@ _NOISIEST_SNR_DB, _CLEANEST_SNR_DB = 3.0, 25.0
 def vary(audio: Samples, rng: np.random.Generator, backgrounds: Sequence[Samples] = ()) -> Samples:
     """Return mono audio [n] as it might have sounded: shifted by part of a hop, at another level, in noise.
 
-    The sound stays where it was to within a hop. `backgrounds` are recordings at the same rate to mix in; without any, noise is made.
+    The sound stays where it was to within a hop. `backgrounds` are recordings at the same rate to mix in;
+    without any, noise is made.
     """
     shift = int(rng.integers(0, HOP_SAMPLES))
     shifted = np.concatenate([np.zeros(shift, dtype=np.float32), audio])[: len(audio)]
     if not len(audio):
         return shifted
-    noise = _background(len(audio), rng, backgrounds)
+    noise: Samples = _background(len(audio), rng, backgrounds)
     snr_db = rng.uniform(_NOISIEST_SNR_DB, _CLEANEST_SNR_DB)
     noise = noise * (_loudness(audio) / (_loudness(noise) + 1e-9) * 10.0 ** (-snr_db / 20.0))
     level = 10.0 ** (rng.uniform(_QUIETEST_DB, _LOUDEST_DB) / 20.0)
-    mixed = (shifted + noise) * level
-    return np.clip(mixed, -1.0, 1.0).astype(np.float32)
+    mixed = np.clip((shifted + noise) * level, -1.0, 1.0)
+    return np.asarray(mixed, dtype=np.float32)
 
 
 def _background(length: int, rng: np.random.Generator, backgrounds: Sequence[Samples]) -> Samples:

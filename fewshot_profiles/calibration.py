@@ -67,7 +67,7 @@ def logit(probability: float) -> float:
 
 
 def lasting(logits: NDArray[np.float32], needed: int, window: int) -> NDArray[np.float32]:
-    """Return, for each hop [n], the logit that `needed` of the last `window` hops reach, this one included."""
+    """Return, for each hop [n], the logit that it and `needed` of the last `window` hops reach."""
     if needed == 1:
         return logits
     padded = np.concatenate([np.full(window - 1, -np.inf, dtype=np.float32), logits])

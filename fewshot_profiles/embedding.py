@@ -25,7 +25,7 @@ class ClipEmbeddings:
 
 
 def frame_clip(samples: Samples, rate_hz: int) -> Samples:
-    """Cut a clip, [n] or [channels, n], into the hops that the live pipeline would see: [hops, HOP_SAMPLES]."""
+    """Cut a clip, [n] or [channels, n], into hops as the live pipeline does: [hops, HOP_SAMPLES]."""
     channels = np.atleast_2d(np.asarray(samples, dtype=np.float32))
     framer = Framer(rate_hz=rate_hz, channels=channels.shape[0])
     hops = framer.accept(AudioBlock(samples=channels, rate_hz=rate_hz, start=0)) + framer.flush()
@@ -40,7 +40,7 @@ def embed_clip(encoder: Encoder, samples: Samples, rate_hz: int) -> ClipEmbeddin
 
 
 def embed_framed(encoder: Encoder, clips: Sequence[Samples]) -> list[ClipEmbeddings]:
-    """Embed framed clips side by side, as the encoder advances streams: one call a hop for all that still run."""
+    """Embed framed clips side by side, as if each were a stream: one call a hop for all that still run."""
     results = [np.zeros((len(clip), encoder.id.dim), dtype=np.float32) for clip in clips]
     running = sorted(range(len(clips)), key=lambda index: -len(clips[index]))
     states = np.repeat(encoder.initial_state()[None], len(clips), axis=0)

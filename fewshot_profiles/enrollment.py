@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.encoders import Encoder
 from detectors.types import DETECTION_RATE_HZ
@@ -115,7 +114,7 @@ def enroll_recordings(
     bank: BackgroundBank,
     others: Sequence[Profile] = (),
 ) -> EnrollmentResult:
-    """Make a profile from examples that were read or cut already. Raises ExampleError for one unlike the others."""
+    """Make a profile from examples already read or cut; raise ExampleError for one unlike the others."""
     rivals = [profile for profile in others if profile.name != teaching.name]
     positives = embed_examples(encoder, recordings)
     negatives = np.concatenate(
@@ -158,7 +157,7 @@ def enroll_recordings(
 
 
 def embed_examples(encoder: Encoder, recordings: Sequence[ExampleAudio]) -> Positives:
-    """Embed the sounding hops of each example, as recorded and in variants; always the same for the same audio."""
+    """Embed the sounding hops of each example, as recorded and in variants that depend on nothing else."""
     rng = np.random.default_rng(0)
     clips, example, plain = [], [], []
     for number, recording in enumerate(recordings):

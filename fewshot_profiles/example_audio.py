@@ -73,7 +73,8 @@ def examine(name: str, samples: NDArray[np.float32], rate_hz: int) -> ExampleAud
     seconds = samples.shape[1] / rate_hz
     if seconds < SHORTEST_S:
         raise ExampleError(
-            f"{name} lasts only {seconds * 1000:.0f} ms. Record the whole sound with a second of quiet around it."
+            f"{name} lasts only {seconds * 1000:.0f} ms. "
+            "Record the whole sound with a second of quiet around it."
         )
     if not np.isfinite(samples).all():
         raise ExampleError(f"{name} holds values that are no numbers: the file is damaged. Record it again.")
@@ -95,7 +96,7 @@ def examine(name: str, samples: NDArray[np.float32], rate_hz: int) -> ExampleAud
 
 
 def active_hops(regions: tuple[Region, ...], count: int, tail_hops: int) -> NDArray[np.bool_]:
-    """Return which of `count` hops hold sound, each region stretched by `tail_hops` while the encoder still hears it."""
+    """Return which of `count` hops hold sound, and the `tail_hops` in which the encoder still hears it."""
     mask = np.zeros(count, dtype=bool)
     for region in regions:
         first = region.start // HOP_SAMPLES

@@ -63,7 +63,7 @@ def fit_detector(
     bank: BackgroundBank,
     false_alarms_per_hour: float,
 ) -> Fit:
-    """Fit positives against the bank and `negatives` [m, dim], and calibrate on what each head has not seen."""
+    """Fit positives against the bank and `negatives` [m, dim]; calibrate on what each head has not seen."""
     background = _held_out_background(positives, negatives, bank)
     held_out = _held_out_positives(positives, negatives, bank)
     head = _fit(positives, np.concatenate([bank.embeddings, negatives]), bank)

@@ -1,4 +1,4 @@
-"""The head of a profile: logistic regression on unit embeddings, fitted where the owner is, in milliseconds."""
+"""The head of a profile: logistic regression on unit embeddings, fitted on the hub in milliseconds."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Matcher:
         self._biases = np.array([head.bias for head in heads], dtype=np.float32)
 
     def score(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the probability of each profile for each unit embedding [streams, dim]: float32 [streams, profiles]."""
+        """Return how probable each profile is, float32 [streams, profiles], for embeddings [streams, dim]."""
         if self._weights is None:
             return np.zeros((len(embeddings), 0), dtype=np.float32)
         return sigmoid(embeddings @ self._weights + self._biases).astype(np.float32)

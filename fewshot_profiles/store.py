@@ -16,15 +16,17 @@ BANK_NAME = "background.npz"
 
 
 class ProfileStore:
-    """Folders of profiles, each profile a folder in one of them. A later folder's profile replaces an earlier
-    one's of the same name; so the owner's `dog_bark` takes the place of the stock one.
+    """Folders of profiles, each profile a folder in one of them.
+
+    A later folder's profile replaces an earlier one's of the same name: the owner's `dog_bark` takes the
+    place of the stock one.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
 
     def load(self, encoder: EncoderId) -> tuple[Profile, ...]:
-        """Read every profile, ordered by name. Raises ProfileError with the faults of all that cannot be used."""
+        """Read every profile, ordered by name; raise ProfileError with all faults of all of them."""
         profiles: dict[str, Profile] = {}
         problems: list[Problem] = []
         for folder in self._folders:

@@ -1,4 +1,4 @@
-"""Every recording that stock profiles are made from or judged by, as the builtin encoder hears it, kept on disk."""
+"""Recordings as an encoder hears them, plain and in variants, hop by hop in one table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from training.synthesis import RATE_HZ, alarm_beeps, finger_snap
 
 TAIL_HOPS = 2
 PIECE_HOPS = 250
-"""Long recordings are embedded in pieces of 20 s from a cold start: so does a gate that opens again and again."""
+"""Long recordings are embedded in pieces of 20 s, each from a cold start, as when a gate opens again."""
 
 _BATCH_CLIPS = 64
 _TELEPHONE_RATE_HZ = 8_000
@@ -112,25 +112,31 @@ def _pieces(row: Row, audio: Samples, active: NDArray[np.bool_], *, is_plain: bo
         )
 
 
-def synthesised(label: str, count: int) -> Iterator[tuple[Row, Samples]]:
-    """Yield sounds of our own and the rows that describe them."""
-    make = {"finger_snap": finger_snap, "alarm_beep": alarm_beeps}[label]
-    for seed in range(count):
-        row = Row(
-            path=f"training/synthesis.py:{make.__name__}({seed})",
+def made_rows(label: str, count: int) -> list[Row]:
+    """Describe `count` sounds of our own, as a manifest would."""
+    return [
+        Row(
+            path=f"training/synthesis.py/{label}/{seed}",
             source="synthesis",
             label=label,
             fold="",
-            group=str(seed % 30),
+            group=f"{label} {seed}",
             seconds=1.0 if label == "finger_snap" else 5.0,
             licence="Apache-2.0",
             ships=True,
             split="train",
             may_contain=(),
-            attribution="made by this project's own synthesis",
+            attribution="synthesised by this project",
         )
-        audio = make(np.random.default_rng(seed))
-        yield row, frame_clip(audio, RATE_HZ).reshape(-1)
+        for seed in range(count)
+    ]
+
+
+def synthesised(label: str, count: int) -> Iterator[tuple[Row, Samples]]:
+    """Yield sounds of our own and the rows that describe them."""
+    make = {"finger_snap": finger_snap, "alarm_beep": alarm_beeps}[label]
+    for seed, row in enumerate(made_rows(label, count)):
+        yield row, frame_clip(make(np.random.default_rng(seed)), RATE_HZ).reshape(-1)
 
 
 def hear(encoder: Encoder, clips: Iterable[Clip], progress: Callable[[str], None]) -> Heard:

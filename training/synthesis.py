@@ -50,7 +50,7 @@ def _strike(rng: Generator, length: int) -> NDArray[np.float64]:
 
 
 def alarm_beeps(rng: Generator) -> Audio:
-    """Return five seconds of a beeping alarm: smoke (T3), carbon monoxide (T4), clock, oven or reversing lorry."""
+    """Return five seconds of a beeping alarm: smoke (T3), carbon monoxide (T4), clock, oven, lorry."""
     pattern = str(rng.choice(["t3", "t4", "groups", "steady", "two_tone"], p=[0.25, 0.15, 0.3, 0.2, 0.1]))
     pitch_hz = np.exp(rng.uniform(np.log(700), np.log(4_200)))
     if pattern == "t3":
@@ -133,7 +133,7 @@ def _finish(rng: Generator, sound: NDArray[np.float64]) -> Audio:
     peak = np.abs(sound).max() + 1e-9
     noise = lfilter([1.0], [1.0, -rng.uniform(0.0, 0.95)], rng.normal(size=len(sound)))
     noise *= _gain(rng, -75, -45) / (noise.std() + 1e-9)
-    return (sound / peak * _gain(rng, -22, -1) + noise).astype(np.float32)
+    return np.asarray(sound / peak * _gain(rng, -22, -1) + noise, dtype=np.float32)
 
 
 def _resonance(excitation: NDArray[np.float64], hz: float, decay_s: float) -> NDArray[np.float64]:

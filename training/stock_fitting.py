@@ -1,0 +1,196 @@
+"""Heads of the stock profiles, judged on what each has not seen, and thresholds under one budget."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from detectors.segmenter_plan import SegmenterSettings
+from detectors.types import HOP_S
+from fewshot_profiles.calibration import block_peaks, fit_platt, lasting, rate_at_logit
+from fewshot_profiles.heads import Head, Scaling, fit_head
+from training.stock_catalogue import HOURS_SOURCES, Stock, profiles_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from training.recordings import Row
+    from training.stock_embeddings import Heard
+
+FOLDS = 3
+RANDOM_NEGATIVES = 5_000
+HARD_NEGATIVES = 5_000
+LOWEST_NEGATIVE_DBFS = -75.0
+BLOCK_HOPS = 25
+"""2 s: false alarms closer together are one event."""
+
+ONSET_HOPS = 11
+"""An event this long after the onset is still traced back to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One profile's calibrated head, and the logits with which it meets sounds that it was not fitted on."""
+
+    stock: Stock
+    head: Head
+    background: NDArray[np.float32]
+    """Peaks of blocks of ordinary hours."""
+    hours: float
+    train_clips: NDArray[np.float32]
+    """The lasting peak at the onset of each held-out clip of its sound."""
+    valid_clips: NDArray[np.float32]
+    valid_background: NDArray[np.float32]
+    """The part of `background` that is `split=valid`."""
+    valid_hours: float
+
+    def rate(self, threshold: float) -> float:
+        """Return the expected false alarms an hour at a logit."""
+        return rate_at_logit(self.background, self.hours, threshold)
+
+    def recall(self, threshold: float) -> float:
+        """Return the share of held-out clips that reach a logit, `valid` and `train` counting the same."""
+        shares = [np.mean(clips > threshold) for clips in (self.train_clips, self.valid_clips) if len(clips)]
+        return float(np.mean(shares))
+
+
+def fold_of(row: Row) -> int:
+    """Return which fold a recording is in: what shares a take, a talker or a baby shares a fold."""
+    if row.fold:
+        return int(row.fold) % FOLDS
+    take = row.group or re.sub(r"[\d_]*[a-d]?\.\w+$", "", row.path)
+    return hashlib.sha256(take.encode()).digest()[0] % FOLDS
+
+
+def background_scaling(train: Heard) -> Scaling:
+    """Measure centre and spread of all that sounds in the training recordings."""
+    return Scaling.of(train.hops[train.level_dbfs > LOWEST_NEGATIVE_DBFS][::3])
+
+
+def gather(stock: Stock, train: Heard, valid: Heard, scaling: Scaling) -> Evidence:
+    """Fit a profile's head and collect what speaks for and against every threshold."""
+    folds = np.array([fold_of(row) for row in train.clips])[train.clip_of_hop]
+    logits = np.zeros(len(train.hops), dtype=np.float32)
+    for fold in range(FOLDS):
+        head = _fit(stock, train, folds != fold, scaling)
+        held = folds == fold
+        logits[held] = head.logits(train.hops[held])
+    head = _fit(stock, train, np.ones(len(folds), dtype=bool), scaling)
+    mine, others = _sides(stock, train)
+    plain = mine & train.plain[train.clip_of_hop]
+    platt = fit_platt(logits[plain], _hop_weights(stock, train, plain), logits[others])
+    head = head.scaled(platt.slope, platt.intercept)
+    lasted = _lasting(stock, train, platt.slope * logits + np.float32(platt.intercept))
+    lasted_valid = _lasting(stock, valid, head.logits(valid.hops))
+    heard_train, hours_train = _background(stock, train, lasted)
+    heard_valid, hours_valid = _background(stock, valid, lasted_valid)
+    return Evidence(
+        stock=stock,
+        head=head,
+        background=np.concatenate([heard_train, heard_valid]),
+        hours=hours_train + hours_valid,
+        train_clips=_clip_peaks(stock, train, lasted),
+        valid_clips=_clip_peaks(stock, valid, lasted_valid),
+        valid_background=heard_valid,
+        valid_hours=hours_valid,
+    )
+
+
+def thresholds(evidence: Sequence[Evidence], per_hour: float) -> list[float]:
+    """Share out a budget of false alarms: at every threshold, a little more recall costs the same."""
+    low, high = 1e-4, 1e4
+    for _ in range(40):
+        price = float(np.sqrt(low * high))
+        chosen = [_best_threshold(each, price) for each in evidence]
+        total = sum(each.rate(threshold) for each, threshold in zip(evidence, chosen, strict=True))
+        low, high = (price, high) if total > per_hour else (low, price)
+    return [_best_threshold(each, high) for each in evidence]
+
+
+def _best_threshold(evidence: Evidence, price: float) -> float:
+    grid = np.arange(-4.0, 9.0, 0.1)
+    clips = [clips for clips in (evidence.train_clips, evidence.valid_clips) if len(clips)]
+    # Softened by about the spread of a score between two recordings of the same thing.
+    recall = np.mean(
+        [0.5 * (1.0 + np.tanh((part[None] - grid[:, None]) / 1.0)).mean(axis=1) for part in clips], axis=0
+    )
+    rates = np.array([evidence.rate(float(threshold)) for threshold in grid])
+    # The first half of the recall is worth more than the second: a profile that hears nothing is of no use.
+    utility = np.sqrt(np.maximum(recall, 1e-6)) - price * rates
+    return float(grid[int(np.argmax(utility))])
+
+
+def _fit(stock: Stock, heard: Heard, among: NDArray[np.bool_], scaling: Scaling) -> Head:
+    """Fit against random background, then again with what that head was fooled by."""
+    mine, others = _sides(stock, heard)
+    mine, others_at = mine & among, np.flatnonzero(others & among)
+    weights = _hop_weights(stock, heard, mine)
+    positives = heard.hops[mine]
+    if len(positives) > RANDOM_NEGATIVES:
+        keep = np.linspace(0, len(positives) - 1, RANDOM_NEGATIVES).astype(int)
+        positives, weights = positives[keep], weights[keep]
+    shuffled = np.random.default_rng(0).permutation(others_at)[:RANDOM_NEGATIVES]
+    first = fit_head(positives, weights, heard.hops[shuffled], scaling)
+    fooled = others_at[np.argsort(-first.logits(heard.hops[others_at]), kind="stable")[:HARD_NEGATIVES]]
+    chosen = np.union1d(shuffled, fooled)
+    return fit_head(positives, weights, heard.hops[chosen], scaling)
+
+
+def _sides(stock: Stock, heard: Heard) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which hops hold the profile's sound, and which certainly do not."""
+    of_clip = heard.clip_of_hop
+    own = np.array([row.label in stock.labels for row in heard.clips])[of_clip]
+    foreign = np.array([stock.name not in profiles_in(row) for row in heard.clips])[of_clip]
+    return own & heard.active, foreign & (heard.level_dbfs > LOWEST_NEGATIVE_DBFS)
+
+
+def _hop_weights(stock: Stock, heard: Heard, chosen: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Every recording counts the same, however long it is and however often it was varied."""
+    names = {row.path: number for number, row in enumerate(heard.clips)}
+    recording = np.array([names[row.path] for row in heard.clips])[heard.clip_of_hop[chosen]]
+    counts = np.bincount(recording, minlength=len(heard.clips))
+    worth = np.array([1.0 if row.source == "synthesis" else stock.real_weight for row in heard.clips])
+    return np.asarray(worth[recording] / counts[recording], dtype=np.float32)
+
+
+def _lasting(stock: Stock, heard: Heard, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what the segmenter would act on: enough hops in its window."""
+    settings = SegmenterSettings()
+    if stock.kind == "impulse":
+        needed, window = settings.impulse_start_hops, settings.impulse_start_hops
+    else:
+        needed, window = settings.sustained_start_hops, settings.sustained_window_hops
+    return np.concatenate(
+        [lasting(logits[heard.span(clip)], needed, window) for clip in range(len(heard.clips))]
+    )
+
+
+def _background(stock: Stock, heard: Heard, lasted: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """Return block peaks of plain ordinary hours without the profile's sound, and how many hours they are."""
+    clips = [
+        number
+        for number, row in enumerate(heard.clips)
+        if heard.plain[number] and row.source in HOURS_SOURCES and stock.name not in profiles_in(row)
+    ]
+    peaks = [block_peaks(lasted[heard.span(clip)], BLOCK_HOPS) for clip in clips]
+    hops = sum(heard.span(clip).stop - heard.span(clip).start for clip in clips)
+    return np.concatenate([np.zeros(0, np.float32), *peaks]), hops * HOP_S / 3_600.0
+
+
+def _clip_peaks(stock: Stock, heard: Heard, lasted: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the highest lasting logit near an onset, for each plain clip of the profile's sound."""
+    peaks = []
+    for number, row in enumerate(heard.clips):
+        if not heard.plain[number] or row.label not in stock.labels or row.source == "synthesis":
+            continue
+        active, values = heard.active[heard.span(number)], lasted[heard.span(number)]
+        starts = np.flatnonzero(active & ~np.concatenate([[False], active[:-1]]))
+        near = [values[start : start + ONSET_HOPS].max() for start in starts]
+        peaks.append(max(near, default=-np.inf))
+    return np.array(peaks, dtype=np.float32)

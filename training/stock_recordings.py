@@ -1,0 +1,145 @@
+"""Which recordings make the stock profiles, which judge them, and in what variants they are heard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from training.recordings import Row, may_teach, read_manifest
+from training.stock_catalogue import AMBIENCE_SOURCES, CATALOGUE, HOURS_SOURCES
+from training.stock_embeddings import (
+    Clip,
+    Heard,
+    hear,
+    made_rows,
+    plain,
+    read_audio,
+    synthesised,
+    telephone,
+    varied,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from detectors.encoders import Encoder
+    from detectors.types import Samples
+
+VARIANTS = 2
+SCARCE_VARIANTS = 12
+SCARCE_LABELS = frozenset({"finger_snap", "finger_snap_unsure", "glass_break", "clap", "alarm"})
+"""Few recordings, or short ones: heard in more rooms and noises."""
+
+_TELEPHONE_EVERY = 4
+_TELEPHONE_SOURCES = frozenset({"esc50", "librispeech", "berklee"})
+_PLENTIFUL = frozenset({"misc", "kitchen_percussive", "household_handling", "sung_vowel"})
+_PLENTIFUL_EVERY = 2
+
+_LABELS = frozenset().union(*(stock.labels for stock in CATALOGUE))
+
+
+def heard_by(
+    encoder: Encoder, data: Path, work: Path, progress: Callable[[str], None]
+) -> tuple[Heard, Heard]:
+    """Return the training and the validation recordings as the encoder hears them, kept in `work`."""
+    recordings = _read_all(data, work, progress)
+    training = {path: pair for path, pair in recordings.items() if pair[0].split == "train"}
+    assert all(may_teach(row) for row, _ in training.values())
+    validation = {path: pair for path, pair in recordings.items() if pair[0].split == "valid"}
+    return (
+        _cached(work / f"stock_train_{encoder.id}.npz", encoder, training, _training_clips, progress),
+        _cached(work / f"stock_valid_{encoder.id}.npz", encoder, validation, _plain_clips, progress),
+    )
+
+
+def _wanted(row: Row) -> bool:
+    if row.split == "valid":
+        return row.source in HOURS_SOURCES or row.label in _LABELS
+    return may_teach(row)
+
+
+def _read_all(data: Path, work: Path, progress: Callable[[str], None]) -> dict[str, tuple[Row, Samples]]:
+    """Read every wanted recording, from the work folder's copy when there is one."""
+    cache = work / "stock_audio.npz"
+    rows = [row for row in read_manifest(data) if _wanted(row)]
+    if cache.exists():
+        with np.load(cache) as stored:
+            if stored["paths"].tolist() == [row.path for row in rows]:
+                audio, offsets = stored["audio"], stored["offsets"]
+                return {
+                    row.path: (row, audio[first:last].astype(np.float32) / np.float32(32_767.0))
+                    for row, first, last in zip(rows, offsets[:-1], offsets[1:], strict=True)
+                }
+    result = {}
+    for number, row in enumerate(rows):
+        result[row.path] = (row, read_audio(data, row))
+        if number % 100 == 0:
+            progress(f"reading recordings {number}/{len(rows)}")
+    np.savez(
+        cache,
+        paths=np.array([row.path for row in rows]),
+        offsets=np.concatenate([[0], np.cumsum([len(audio) for _, audio in result.values()])]),
+        audio=np.concatenate([np.rint(audio * 32_767.0).astype(np.int16) for _, audio in result.values()]),
+    )
+    return result
+
+
+def _plain_clips(recordings: Mapping[str, tuple[Row, Samples]]) -> Iterator[Clip]:
+    for row, audio in recordings.values():
+        yield from plain(row, audio)
+
+
+def _training_clips(recordings: Mapping[str, tuple[Row, Samples]]) -> Iterator[Clip]:
+    backgrounds = [audio for row, audio in recordings.values() if row.source in AMBIENCE_SOURCES]
+    for number, (row, audio) in enumerate(recordings.values()):
+        if row.label in _PLENTIFUL and number % _PLENTIFUL_EVERY:
+            continue
+        yield from plain(row, audio)
+        if row.label in SCARCE_LABELS:
+            yield from varied(row, audio, SCARCE_VARIANTS, backgrounds)
+        elif row.label in _LABELS and row.source in {"esc50", "berklee"}:
+            yield from varied(row, audio, VARIANTS, backgrounds)
+        elif row.source in HOURS_SOURCES:
+            # The same hours in other rooms and at other levels: what a home sounds like is not one level.
+            yield from varied(row, audio, 1 if number % 2 else 0, backgrounds)
+        if number % _TELEPHONE_EVERY == 0 and row.source in _TELEPHONE_SOURCES:
+            yield from telephone(row, audio)
+    for stock in CATALOGUE:
+        if stock.synthesised:
+            for row, audio in synthesised(stock.name, stock.synthesised):
+                yield from plain(row, audio)
+                yield from varied(row, audio, 1, backgrounds)
+
+
+def _cached(
+    path: Path,
+    encoder: Encoder,
+    recordings: Mapping[str, tuple[Row, Samples]],
+    clips: Callable[[Mapping[str, tuple[Row, Samples]]], Iterator[Clip]],
+    progress: Callable[[str], None],
+) -> Heard:
+    if not path.exists():
+        heard = hear(encoder, clips(recordings), progress)
+        known = [clip.path for clip in heard.clips]
+        np.savez(
+            path,
+            paths=np.array(known),
+            plain=heard.plain,
+            offsets=heard.offsets,
+            hops=heard.hops.astype(np.float16),
+            level_dbfs=heard.level_dbfs,
+            active=heard.active,
+        )
+    made = {row.path: row for stock in CATALOGUE for row in made_rows(stock.name, stock.synthesised)}
+    rows = {path: row for path, (row, _) in recordings.items()} | made
+    with np.load(path) as stored:
+        return Heard(
+            clips=tuple(rows[name] for name in stored["paths"].tolist()),
+            plain=stored["plain"],
+            offsets=stored["offsets"],
+            hops=stored["hops"].astype(np.float32),
+            level_dbfs=stored["level_dbfs"],
+            active=stored["active"],
+        )
