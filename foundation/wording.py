@@ -33,9 +33,10 @@ def describe(value: object) -> str:
         return f"the boolean {str(value).lower()}"
     if isinstance(value, int | float):
         return f"the number {value!r}"[:80]
-    words = {None: "nothing", list: "a list", dict: "a mapping"}
-    word = words.get(None if value is None else type(value), type(value).__name__)
-    return f"an empty {word.removeprefix('a ')}" if value in ([], {}) else word
+    if value is None:
+        return "nothing"
+    word = {"list": "list", "dict": "mapping"}.get(type(value).__name__, type(value).__name__)
+    return f"a {word}" if value else f"an empty {word}"
 
 
 def expected_text(found: object) -> str:

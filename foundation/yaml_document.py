@@ -2,11 +2,13 @@
 
 The dialect is YAML 1.1's with its traps taken out: keys are always text as written, `22:00:00`, `010` and
 `2024-01-31` are text, and an unquoted `on`, `off`, `yes` or `no` as a value is a boolean (quote it to mean
-the word). Tags and merge keys are refused; aliases are read, within bounds.
+the word). Tags and merge keys are refused; aliases are read, within bounds. What PyYAML's `safe_dump` writes
+of text, numbers and lists reads back as it was.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,12 +41,12 @@ MAX_NODES = 250_000
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TRUE = frozenset({"true", "yes", "on"})
-_FALSE = frozenset({"false", "no", "off"})
-_NULL = frozenset({"", "~", "null"})
+_TRUE = frozenset(["true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"])
+_FALSE = frozenset(["false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"])
+_NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]{0,300})|0x[0-9a-fA-F]{1,250}")
-_DECIMAL = re.compile(r"[-+]?(?=.*[.eE])(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]{1,2})?")
-_NOT_FINITE = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}
+_DECIMAL = re.compile(r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]{1,3})?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _SHOWN_COLUMNS = 160
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """What YAML counts as the end of a line."""
@@ -267,18 +269,17 @@ def _scalar(event: Any) -> object:
 
 def _plain_scalar(text: str) -> object:
     """Return what an unquoted word means; text where nothing else fits."""
-    lowered = text.lower()
     value: object = text
-    if lowered in _NULL:
+    if text in _NULL:
         value = None
-    elif lowered in _TRUE or lowered in _FALSE:
-        value = lowered in _TRUE
-    elif lowered in _NOT_FINITE:
-        value = float(_NOT_FINITE[lowered])
+    elif text in _TRUE or text in _FALSE:
+        value = text in _TRUE
     elif _INTEGER.fullmatch(text):
         value = int(text.replace("_", ""), 0)
-    elif _DECIMAL.fullmatch(text):
-        value = float(text.replace("_", ""))
+    elif _DECIMAL.fullmatch(text) and math.isfinite(number := float(text.replace("_", ""))):
+        value = number
+    elif _NOT_FINITE.fullmatch(text):
+        value = float(text.replace(".", ""))
     return value
 
 

@@ -95,7 +95,7 @@ class Template:
 def compile_template(source: str) -> Template:
     """Check and compile a template; raise TemplateFault with what is wrong."""
     if len(source) > MAX_SOURCE:
-        raise TemplateFault(f"a template may have {MAX_SOURCE} characters, found {len(source)}")
+        raise TemplateFault(f"a template may have at most {MAX_SOURCE} characters, found {len(source)}")
     if "{" not in source:
         return Template(source=source, render=lambda _: source)
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -92,10 +93,12 @@ def faults(folder: Path, text: str) -> list[tuple[int, int, str]]:
         ("-3", -3),
         ("0", 0),
         ("1.50", 1.5),
-        ("1e3", 1000.0),
+        ("1e3", "1e3"),
+        ("1.0e+3", 1000.0),
+        ("yES", "yES"),
         (".5", 0.5),
         ("-.inf", float("-inf")),
-        ("1e999", "1e999"),
+        ("1.0e+999", "1.0e+999"),
         ("0x_", "0x_"),
         (".", "."),
         ("", None),
@@ -251,7 +254,16 @@ _PLAIN = st.recursive(
 )
 
 
-@settings(deadline=None)  # the machine may be busy with other work
+@settings(deadline=None)
+@given(data=_PLAIN)
+def test_what_pyyaml_writes_reads_back_as_itself(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
+    """Files written by a program with `safe_dump` keep their texts and numbers, whatever they look like."""
+    path = tmp_path_factory.getbasetemp() / "dumped.yaml"
+    path.write_text(yaml.safe_dump(data))
+    assert read_yaml(path, error=ConfigError).data == data
+
+
+@settings(deadline=None)
 @given(data=_PLAIN)
 def test_json_reads_back_as_itself(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     """JSON is YAML: what a program wrote is read as it was meant."""

@@ -1,0 +1,110 @@
+"""Templates: what they give, and what they are refused for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rules.template import MAX_TEXT, NAMES, TemplateFault, compile_template
+
+VARIABLES: dict[str, dict[str, Any]] = {
+    "trigger": dict.fromkeys(NAMES["trigger"], "x") | {"score": 0.9312, "ended": None, "profile": "dog_bark"},
+    "rule": {"id": "r1"},
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("plain", "plain"),
+        ("", ""),
+        ("{not a template}", "{not a template}"),
+        ("{{ trigger.score }}", 0.9312),
+        ("{{- trigger.score * 100 -}}{# a comment #}", 93.12),
+        ("{{ trigger.score | round(1) }} by {{ rule.id }}\n", "0.9 by r1\n"),
+        ("{{ trigger.profile | replace('_', ' ') | title }}", "Dog Bark"),
+        ("{{ trigger.profile | tojson }}", '"dog_bark"'),
+        ("{{ 'loud' if trigger.score > 0.5 else 'faint' }}", "loud"),
+        ("{% if trigger.profile in ['siren'] %}S{% else %}-{% endif %}", "-"),
+        ("{{ trigger.ended is none }}", True),
+        ("{{ trigger.ended | default('still on', true) }}", "still on"),
+        ("{{ trigger.stream ~ '/' ~ trigger.profile }}", "x/dog_bark"),
+        ("{{ 7 % 4 }}", 3),
+        ("{% raw %}{{ untouched }}{% endraw %}", "{{ untouched }}"),
+    ],
+)
+def test_a_template_gives_its_value(source: str, value: object) -> None:
+    """One expression keeps its type; anything else is text."""
+    template = compile_template(source)
+    assert template.value(VARIABLES) == pytest.approx(value)
+    assert template.text(VARIABLES) == str(template.value(VARIABLES))
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("{{ trigger.scor }}", "unknown variable 'trigger.scor'; did you mean 'score'?"),
+        ("{{ states('x') }}", "calls are not supported in templates"),
+        ("{{ now }}", "unknown variable 'now'; known are rule, trigger"),
+        ("{{ trigger }}", "'trigger' alone is no value"),
+        ("{{ trigger['id'] }}", "square brackets after a value are not supported"),
+        ("{{ trigger.id.__class__ }}", "nothing stands behind a second dot, found .__class__"),
+        ("{{ ''.__class__ }}", "nothing stands behind a second dot, found .__class__"),
+        ("{{ trigger.id.upper() }}", "calls are not supported"),
+        ("{% for i in [1, 2] %}x{% endfor %}", "loops are not supported"),
+        ("{% set x = 1 %}", "assignments are not supported"),
+        ("{% macro m() %}{% endmacro %}", "constructs of the kind Macro are not supported"),
+        ("{% include 'secrets' %}", "constructs of the kind Include are not supported"),
+        ("{{ 9 ** 9 ** 9 }}", "powers are not supported"),
+        ("{{ 'x' | center(1000000000) }}", "No filter named 'center'"),
+        ("{{ trigger.id", "not a valid template: unexpected end of template"),
+        ("{% if %}", "not a valid template"),
+        ("{{ " + "(" * 2000 + "1" + ")" * 2000 + " }}", "nested 40 deep"),
+        ("{{ " + "-" * 200 + "1 }}", "nested 40 deep"),
+        ("x" * 5000, "at most 4096 characters"),
+    ],
+)
+def test_what_a_template_may_not_hold_is_refused_when_it_is_read(source: str, why: str) -> None:
+    """Typing errors and everything that could take long or reach further than the event."""
+    with pytest.raises(TemplateFault) as caught:
+        compile_template(source)
+    assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ trigger.ended + 1 }}", "unsupported operand"),
+        ("{{ 'x' * 1000000000 }}", "* takes numbers"),
+        ("{{ '%1000000000d' % 1 }}", "% takes numbers"),
+        ("{{ 1 if trigger.score > 3 }}", "for want of an else"),
+        ("{{ (1e308 * 10) | tojson }}", "JSON"),
+        (
+            "{{ 'x' | replace('', 'yyyyyyyyyyyyyyyyyyyyyyyy')" + " | replace('y', 'yyyyyyyyy')" * 9 + " }}",
+            "longer",
+        ),
+        ("{{ 1 | round('x') }}", "str"),
+    ],
+)
+def test_a_template_that_fails_says_so(source: str, why: str) -> None:
+    """With its source, for the log; no other exception comes out."""
+    with pytest.raises(TemplateFault) as caught:
+        compile_template(source).text(VARIABLES)
+    assert why in str(caught.value)
+
+
+def test_the_text_of_a_template_is_bounded() -> None:
+    """Neither a short template nor a long value fills a message without end."""
+    variables = VARIABLES | {"rule": {"id": "x" * (MAX_TEXT // 2)}}
+    assert len(compile_template("{{ rule.id ~ rule.id }}").text(variables)) == MAX_TEXT
+    for source in ("{{ rule.id ~ rule.id ~ 'x' }}", "{{ rule.id }}{{ rule.id }}x"):
+        with pytest.raises(TemplateFault, match="longer than"):
+            compile_template(source).text(variables)
+
+
+def test_templates_are_equal_when_their_sources_are() -> None:
+    """So that rules can be compared."""
+    assert compile_template("{{ rule.id }}") == compile_template("{{ rule.id }}")
+    assert compile_template("{{ rule.id }}") != compile_template("{{rule.id}}")
