@@ -47,6 +47,11 @@ $(VENV)/.for-developing: pyproject.toml | $(PYTHON_IN_VENV)
 	$(PIP_INSTALL) --editable '.[dev]'
 	@touch $(VENV)/.for-running $@
 
+# Where the interpreter has gone, after an upgrade of the system, no stamp counts.
+ifneq ($(shell test -x $(PYTHON_IN_VENV) && echo there),there)
+.PHONY: $(VENV)/.for-running $(VENV)/.for-developing
+endif
+
 # The first interpreter that is new enough and can make environments; PYTHON=… names another one.
 $(PYTHON_IN_VENV):
 	@found=; \
