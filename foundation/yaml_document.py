@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
@@ -328,13 +329,19 @@ def _unreadable(path: Path, text: str, fault: yaml.reader.ReaderError) -> Proble
     return _problem(path, text, line, column, f"the character U+{code:04X} is not allowed in YAML")
 
 
+@lru_cache(maxsize=2)
+def _lines(text: str) -> list[str]:
+    # Thousands of faults in one file would split it thousands of times.
+    return _LINE_BREAK.split(text)
+
+
 def _line_and_column(text: str, offset: int) -> tuple[int, int]:
     lines = _LINE_BREAK.split(text[:offset])
     return len(lines), len(lines[-1]) + 1
 
 
 def _problem(path: Path, text: str, line: int, column: int, message: str) -> Problem:
-    lines = _LINE_BREAK.split(text)
+    lines = _lines(text)
     source = lines[line - 1] if 0 < line <= len(lines) and column <= _SHOWN_COLUMNS else ""
     shown = "".join(c if c.isprintable() else " " for c in _SECRET.sub(r"\1…", source)[:_SHOWN_COLUMNS])
     return Problem(file=path, line=line, column=column, message=message, source_line=shown)

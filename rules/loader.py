@@ -30,7 +30,7 @@ def load_rules(
     names = Names(profiles=known_profiles, streams=known_streams)
     rules: list[Rule] = []
     problems: list[Problem] = []
-    first_use: dict[str, Problem] = {}
+    first_use: dict[str, str] = {}
     for file in _files(path):
         try:
             nodes = list(_rule_nodes(file, problems))
@@ -79,13 +79,13 @@ def _rule_nodes(file: Path, problems: list[Problem]) -> Iterator[Node]:
     yield from top.items()
 
 
-def _check_id(node: Node, first_use: dict[str, Problem]) -> None:
+def _check_id(node: Node, first_use: dict[str, str]) -> None:
     rule_id = node.value.get("id") if isinstance(node.value, dict) else None
     if not isinstance(rule_id, str):
         return
     place = node.child("id", rule_id)
     if rule_id in first_use:
-        first = first_use[rule_id]
-        place.refuse(f"the rule id {rule_id!r} stands twice, first in {first.file}:{first.line}")
+        place.refuse(f"the rule id {rule_id!r} stands twice, first in {first_use[rule_id]}")
     else:
-        first_use[rule_id] = node.document.problem(place.loc, "")
+        line, _ = node.document.position(place.loc)
+        first_use[rule_id] = f"{node.document.path}:{line}"
