@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.demo.broker import loopback_broker
@@ -15,22 +16,36 @@ from daemon.demo.show import Show
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from rich.console import Console
 
     from daemon.demo.scene import Scene
 
+FOLDER_NAME = "heard-demo"
+
 INTERRUPTED = 130
 """What a shell reports for a program that Ctrl-C ended."""
 
 
-async def run_demo(*, seed: int, once: bool, folder: Path, console: Console) -> int:
+def run_demo(*, seed: int = 0, once: bool = False, folder: Path | None = None) -> int:
+    """Run the demonstration on this terminal and return the exit code; see `show_scenes`.
+
+    `folder` holds everything that it writes, by default `heard-demo` in the working directory.
+    """
+    from rich.console import Console
+
+    from daemon.logs import set_up_logging
+
+    set_up_logging("warning")
+    places = DemoFolder(path=Path(FOLDER_NAME if folder is None else folder).absolute())
+    return asyncio.run(show_scenes(seed=seed, once=once, places=places, console=Console()))
+
+
+async def show_scenes(*, seed: int, once: bool, places: DemoFolder, console: Console) -> int:
     """Show scenes from `seed` on until Ctrl-C, or one with `once`; return the exit code.
 
     It is 0 if in every scene shown to its end all planned sounds were heard and nothing else was.
     """
-    places = DemoFolder(path=folder.absolute())  # noqa: ASYNC240 - this asks the disk nothing
     passed: list[bool] = []
     async with loopback_broker() as port:
         while True:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from daemon.demo.folder import NODE, STREAM
 from daemon.demo.report import HeardSound, sounding_at
-from daemon.demo.table import Line, View, plain, render
+from daemon.demo.table import Line, View, lines_for, plain, render
 from daemon.observer import Observer
 from detectors.types import Phase
 from integrations.topics import Topics
@@ -111,6 +111,7 @@ class Show(Observer):
             events=self._lines["heard"],
             actions=self._lines["rule"],
             messages=self._lines["mqtt"],
+            lines=lines_for(self._console.height),
         )
 
     def _tell(self, kind: str, text: str) -> None:

@@ -16,8 +16,11 @@ BAR_WIDTH = 40
 QUIETEST_DBFS = -80.0
 """The left end of the level bar; its right end is full scale."""
 
-LINES = 7
-"""How many of the newest lines each list shows."""
+LINES = 6
+"""How many of the newest lines each list shows where the terminal has room for them."""
+
+OTHER_ROWS = 17
+"""What the table takes besides the lines of its three lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class View:
     events: Sequence[Line] = ()
     actions: Sequence[Line] = ()
     messages: Sequence[Line] = ()
+    lines: int = LINES
+    """How many of the newest lines each list shows."""
 
 
 def level_bar(level_dbfs: float, floor_dbfs: float) -> str:
@@ -59,7 +64,12 @@ def render(view: View) -> RenderableType:
         ("actions of rules", view.actions),
         ("received over MQTT", view.messages),
     )
-    return Group(_now(view), *(_list(title, lines) for title, lines in lists))
+    return Group(_now(view), *(_list(title, lines, view.lines) for title, lines in lists))
+
+
+def lines_for(height: int) -> int:
+    """Return how many lines each list can show on a terminal with that many rows."""
+    return min(LINES, max(1, (height - OTHER_ROWS) // 3))
 
 
 def plain(kind: str, line: Line) -> str:
@@ -71,7 +81,9 @@ def _now(view: View) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(show_header=False, expand=False, min_width=70)
+    table = Table(show_header=False, expand=True)
+    table.add_column(no_wrap=True, width=7)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_row("playing", f"{escape(view.playing)} ({view.at_s:.1f} of {view.total_s:.1f} s)")
     reading = view.reading
     if reading is None:
@@ -91,13 +103,15 @@ def _score(view: View, profile: str, score: float) -> str:
     return f"[bold green]{text}[/]" if above else text
 
 
-def _list(title: str, lines: Sequence[Line]) -> Table:
+def _list(title: str, lines: Sequence[Line], count: int) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_header=False, min_width=70, title_style="bold")
-    for line in lines[-LINES:]:
-        table.add_row(f"{line.at_s:5.1f} s", escape(line.text))
+    table = Table(title=title, title_justify="left", title_style="bold", show_header=False, expand=True)
+    table.add_column(no_wrap=True, width=7, justify="right")
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for line in lines[-count:]:
+        table.add_row(f"{line.at_s:.1f} s", escape(line.text))
     return table
 
 

@@ -7,7 +7,7 @@ import math
 
 from rich.console import Console
 
-from daemon.demo.table import BAR_WIDTH, LINES, Line, View, level_bar, plain, render
+from daemon.demo.table import BAR_WIDTH, LINES, Line, View, level_bar, lines_for, plain, render
 from daemon.pipeline import StreamReading
 
 
@@ -79,3 +79,10 @@ def test_the_bar_covers_silence_and_full_scale() -> None:
 def test_a_plain_line_says_when_and_what() -> None:
     """Terminals that cannot redraw get one line for each thing that happens."""
     assert plain("heard", Line(at_s=3.25, text="siren")) == "   3.2 s  heard    siren"
+
+
+def test_a_low_terminal_gets_shorter_lists() -> None:
+    """What does not fit would scroll the levels out of sight."""
+    assert lines_for(24) == 2
+    assert lines_for(32) == 5
+    assert lines_for(100) == LINES
