@@ -1,6 +1,6 @@
 """Train the builtin encoder to say, hop by hop, what the teacher says of the whole mixture.
 
-    python -m training.distil --steps 4000
+    python -m training.distil --steps 3200
 
 Resumes from the last checkpoint in the work folder; the same seed gives the same draws. The student hears
 2.56 s from a cold start, the way a gate opens onto a sound, and every hop that has heard enough of it is
@@ -37,7 +37,6 @@ DIM = 192
 BATCH = 32
 PEAK_LEARNING_RATE = 2.5e-3
 WARM_UP_STEPS = 150
-AVERAGE_DECAY = 0.998
 TAG_WEIGHT = 10.0  # the mean over 527 mostly silent tags is a small number
 CHECKPOINT_STEPS = 100
 
@@ -159,13 +158,6 @@ class Student(nn.Module):
         return loss, (cosine * weights).sum(1).mean().detach()
 
 
-def _average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-    """Move the running average towards the current weights: quickly at first, to forget the start."""
-    seen = float(count)
-    decay = min(AVERAGE_DECAY, (1 + seen) / (10 + seen))
-    return decay * averaged + (1 - decay) * current
-
-
 def learning_rate(step: int, steps: int) -> float:
     """Linear warm-up, then a half cosine down to nothing."""
     if step < WARM_UP_STEPS:
@@ -184,14 +176,12 @@ def train(work: Path, steps: int, seed: int) -> None:
     # Depthwise convolutions take half as long again in the default layout. Torch's stubs lack this form.
     student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     student.space.fit(torch.from_numpy(studies.features[:4_000].astype(np.float32)))
-    average = torch.optim.swa_utils.AveragedModel(student, avg_fn=_average, use_buffers=True)
     optimiser = torch.optim.AdamW(student.parameters(), weight_decay=0.02)
     checkpoint = work / "student.pt"
     first = 0
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         student.load_state_dict(saved["student"])
-        average.load_state_dict(saved["average"])
         optimiser.load_state_dict(saved["optimiser"])
         first = saved["step"]
     lessons = Lessons(studies, rooms_at(work / "rooms.npy"))
@@ -206,7 +196,6 @@ def train(work: Path, steps: int, seed: int) -> None:
         loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
         optimiser.step()
-        average.update_parameters(student)
         losses.append((loss.item(), cosine.item()))
         if (step + 1) % 20 == 0:
             line = {
@@ -225,7 +214,6 @@ def train(work: Path, steps: int, seed: int) -> None:
             torch.save(
                 {
                     "student": student.state_dict(),
-                    "average": average.state_dict(),
                     "optimiser": optimiser.state_dict(),
                     "step": step + 1,
                 },
@@ -240,7 +228,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--steps", type=int, default=4_000)
+    parser.add_argument("--steps", type=int, default=3_200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()

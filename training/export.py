@@ -2,7 +2,7 @@
 
     python -m training.export
 
-takes the averaged weights of the last checkpoint, writes one hop's step as `detectors/encoders/builtin.onnx`,
+takes the student of the last checkpoint, writes one hop's step as `detectors/encoders/builtin.onnx`,
 and checks it against torch hop by hop.
 """
 
@@ -37,13 +37,8 @@ class OneHop(nn.Module):
 
 
 def load_student(checkpoint: Path) -> Student:
-    """Read the averaged weights of a checkpoint."""
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    weights = {
-        name.removeprefix("module."): tensor
-        for name, tensor in saved["average"].items()
-        if name.startswith("module.")
-    }
+    """Read the student of a checkpoint."""
+    weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["student"]
     student = Student(int(weights["space.mean"].shape[0]))
     student.load_state_dict(weights)
     return student.eval()

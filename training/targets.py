@@ -1,6 +1,6 @@
 """What the teacher says of each mixture, computed once and kept, so that epochs cost only the student.
 
-    python -m training.targets --data DIR --teacher mn04_as_mAP_432.pt --count 30000
+    python -m training.targets --data DIR --teacher mn04_as_mAP_432.pt --count 24000
 
 writes `mixtures.i16` (16 kHz audio), `features.f16` and `logits.f16` in the work folder, in shards that a
 restart skips.
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--count", type=int, default=30_000)
+    parser.add_argument("--count", type=int, default=24_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
