@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from daemon.demo.broker import loopback_broker
 from daemon.demo.folder import DemoFolder
 from daemon.demo.report import compare, render_report
-from daemon.demo.scene import DOORBELL, plan_scene
+from daemon.demo.scene import plan_scene
 from daemon.demo.show import Show
 
 if TYPE_CHECKING:
@@ -80,30 +80,14 @@ async def _one_scene(seed: int, places: DemoFolder, port: int, console: Console)
 
 
 def _teach(scene: Scene, places: DemoFolder, console: Console) -> None:
-    """Enrol the doorbell as `heard profiles enroll` would, and say what the enrolment makes of it."""
-    from detectors.encoders.builtin import BuiltinEncoder
-    from fewshot_profiles.enrollment import Teaching, enroll
+    """Enrol the doorbell before the user's eyes."""
+    from daemon.demo.teaching import teach_doorbell, told
     from fewshot_profiles.folder import write_profile
-    from fewshot_profiles.store import STOCK_FOLDER, ProfileStore, stock_bank
 
-    encoder = BuiltinEncoder(threads=1)
-    result = enroll(
-        Teaching(name=DOORBELL, description="The doorbell of the demonstration."),
-        places.examples(len(scene.examples)),
-        encoder=encoder,
-        bank=stock_bank(encoder.id),
-        others=ProfileStore([STOCK_FOLDER]).load(encoder.id),
-    )
-    for verdict in result.verdicts:
-        console.print(f"  {verdict}", markup=False, highlight=False, soft_wrap=True)
-    if result.leave_one_out_recall is not None:
-        share = f"{result.leave_one_out_recall:.0%}"
-        console.print(f"  a profile of the other examples hears each one in {share} of the cases")
-    console.print(f"  expected false alarms: {result.false_alarms_per_hour:.3f} an hour")
-    if result.confused_with:
-        console.print(f"  it is easily confused with: {', '.join(result.confused_with)}", highlight=False)
+    result = teach_doorbell(places.examples(len(scene.examples)))
     path = write_profile(result.profile, places.profiles, result.recordings)
-    console.print(f"  kept in {path}", markup=False, highlight=False, soft_wrap=True)
+    for line in (*told(result), f"kept in {path}"):
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 async def _play(scene: Scene, places: DemoFolder, port: int, console: Console) -> Show | None:
