@@ -15,12 +15,14 @@ from math import exp
 
 import numpy as np
 
-from detectors.levels import SILENCE_DBFS, SILENCE_MEAN_SQUARE
+from detectors.levels import SILENCE_MEAN_SQUARE
 from detectors.types import HOP_S, HOP_SAMPLES, Hop, Samples
 
 FRAMES_PER_HOP = 8
 FRAME_SAMPLES = HOP_SAMPLES // FRAMES_PER_HOP
 """10 ms: the attack of a snap or a knock falls into one such frame."""
+
+FULL_SCALE_DBFS = 0.0
 
 FRAMES_BEFORE = 3
 """A frame is abrupt against the loudest of this many before it, so that one gap in a hum is not an onset."""
@@ -58,9 +60,10 @@ class GateState:
     hold_hops: int = 0
     last_sample: float = 0.0
     frames_before_dbfs: tuple[tuple[float, ...], tuple[float, ...]] = (
-        (SILENCE_DBFS,) * FRAMES_BEFORE,
-        (SILENCE_DBFS,) * FRAMES_BEFORE,
+        (FULL_SCALE_DBFS,) * FRAMES_BEFORE,
+        (FULL_SCALE_DBFS,) * FRAMES_BEFORE,
     )
+    """Before the first hop as loud as can be: that a stream starts is not an onset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
