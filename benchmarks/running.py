@@ -51,7 +51,9 @@ class RunningDaemon:
 
 
 @contextmanager
-def running_daemon(folder: Path, config: Mapping[str, Any]) -> Iterator[RunningDaemon]:
+def running_daemon(
+    folder: Path, config: Mapping[str, Any], *, environment: Mapping[str, str] | None = None
+) -> Iterator[RunningDaemon]:
     """Start `heard run` with `config` in `folder`; stop it as a service manager would."""
     state_dir = folder / "state"
     path, log = folder / "heard.yaml", folder / "heard.log"
@@ -62,6 +64,7 @@ def running_daemon(folder: Path, config: Mapping[str, Any]) -> Iterator[RunningD
             [sys.executable, "-m", "daemon", "run", "--config", str(path)],
             stdout=output,
             stderr=subprocess.STDOUT,
+            env=environment,
         )
     try:
         yield RunningDaemon(process=process, state_dir=state_dir, log=log, launched_s=launched_s)

@@ -6,8 +6,10 @@ import socket
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from daemon.app import App
 from daemon.history import History
@@ -20,13 +22,16 @@ from foundation.errors import AudioDeviceError, AudioFileError, StateFolderError
 from integrations.mqtt import MqttLink
 from tests.daemon.home import (
     WHISTLE_AT_S,
+    WHISTLE_S,
     Witness,
     configuration,
     file_stream,
     hiss,
     parts,
     recording,
+    whistle,
 )
+from tests.daemon.small_disk import fill, small_disk
 from tests.integrations.test_mqtt import listening, retained
 
 if TYPE_CHECKING:
@@ -349,3 +354,45 @@ async def _told(
                 told.append(manager.recv(4096).decode())
             except BlockingIOError:
                 return told
+
+
+async def test_listens_on_with_a_full_disk(tmp_path: Path) -> None:
+    """A clip that does not fit is told; events and messages go on."""
+    path = recording(tmp_path / "yard.wav")
+    with small_disk(tmp_path / "disk", kilobytes=64) as disk:
+        fill(disk)
+        config = configuration(
+            tmp_path,
+            {"yard": file_stream(path), "hall": file_stream(path, realtime=True)},
+            evidence={"folder": str(disk / "evidence"), "save": "all", "after_s": 1},
+        )
+        async with running(config) as (_, witness):
+            await until_heard(witness, 3)
+            status = await asyncio.to_thread(ask_status, config.state_dir)
+
+    assert status is not None
+    assert status["evidence"]["state"] == "failing"
+    assert len(await history_of(config)) == 2
+
+
+async def test_odd_audio_is_heard_or_spoils_nothing(tmp_path: Path) -> None:
+    """Silence, clipping, NaN, 8 kHz, 192 kHz and eight channels side by side."""
+    sound = hiss(WHISTLE_AT_S + WHISTLE_S + 1.0)
+    sound[round(WHISTLE_AT_S * 16_000) :][: round(WHISTLE_S * 16_000)] += whistle()
+    audio: dict[str, tuple[Any, int]] = {
+        "good": (sound, 16_000),
+        "eight_khz": (soxr.resample(sound, 16_000, 8_000), 8_000),
+        "192_khz": (soxr.resample(sound, 16_000, 192_000), 192_000),
+        "eight_channels": (np.tile(sound[:, None], (1, 8)), 16_000),
+        "silent": (np.zeros(32_000, np.float32), 16_000),
+        "clipped": (np.sign(hiss(2.0)), 16_000),
+        "not_numbers": (np.full(32_000, np.nan, np.float32), 16_000),
+    }
+    for name, (samples, rate_hz) in audio.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, rate_hz, subtype="FLOAT")
+    streams = {name: file_stream(tmp_path / f"{name}.wav") for name in audio}
+
+    witness = await run(configuration(tmp_path, streams))
+
+    heard = {stream for stream, _, phase in witness.heard() if phase is STARTED}
+    assert heard == {"good", "eight_khz", "192_khz", "eight_channels"}
