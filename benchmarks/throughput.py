@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from benchmarks.report import arguments, publish
 from detectors.types import DETECTION_RATE_HZ, HOP_S, HOP_SAMPLES, AudioBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.dataset import Recording
     from benchmarks.hearing import Listener
@@ -140,6 +141,18 @@ def largest(listener: Listener, feeds: Sequence[Feed], *, seconds: float) -> lis
     return trials
 
 
+@contextmanager
+def one_core() -> Iterator[int]:
+    """Keep this process and the threads it starts on one core; give its number."""
+    allowed = os.sched_getaffinity(0)
+    core = max(allowed)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield core
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 def table(trials: Sequence[Trial], core: int) -> Table:
     """Lay the trials out for people."""
     result = Table(
@@ -165,15 +178,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--seconds", type=float, default=10.0, help="of audio in each trial")
     parser.add_argument("--most", type=int, default=160, help="streams to try at most")
     options = parser.parse_args(argv)
-    core = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
-    listener = stock_listener(options.encoder)
-    feeds = make_feeds(
-        read_recordings(options.data, options.where), count=options.most, seconds=options.seconds
-    )
-    # What happens once, such as planning the network, is over before the clock starts.
-    play(listener.pipeline(), feeds[:FEWEST], seconds=1.0, paced=False)
-    trials = largest(listener, feeds, seconds=options.seconds)
+    recordings = read_recordings(options.data, options.where)
+    with one_core() as core:
+        listener = stock_listener(options.encoder)
+        feeds = make_feeds(recordings, count=options.most, seconds=options.seconds)
+        # What happens once, such as planning the network, is over before the clock starts.
+        play(listener.pipeline(), feeds[:FEWEST], seconds=options.seconds, paced=False)
+        trials = largest(listener, feeds, seconds=options.seconds)
     return publish(
         "throughput",
         options,
