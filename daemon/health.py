@@ -49,12 +49,13 @@ class HealthMeter:
             return
         before_s = self._heard_s
         self._heard_s += block.samples.shape[1] / block.rate_hz
-        magnitude = np.abs(block.samples)
-        if float(magnitude.max()) >= _SILENT_PEAK:
+        peak = max(float(block.samples.max()), -float(block.samples.min()))
+        # Audio that is not a number counts as silent: nothing can be heard in it.
+        if peak >= _SILENT_PEAK:
             self._silent_since_s = None
         elif self._silent_since_s is None:
             self._silent_since_s = before_s
-        if float(np.mean(magnitude >= _CLIPPED_LEVEL)) >= _CLIPPED_SHARE:
+        if peak >= _CLIPPED_LEVEL and _clipped_share(block) >= _CLIPPED_SHARE:
             self._clipped_at_s = self._heard_s
 
     def lost_audio(self) -> None:
@@ -71,3 +72,7 @@ class HealthMeter:
         if self._heard_s - self._clipped_at_s < _REMEMBER_S:
             return Health.CLIPPING
         return Health.OK
+
+
+def _clipped_share(block: AudioBlock) -> float:
+    return float(np.mean(np.abs(block.samples) >= _CLIPPED_LEVEL))

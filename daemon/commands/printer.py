@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ class Printer(Observer):
         """Print time, stream, profile, score and level."""
         if event.phase is Phase.STARTED:
             clock = datetime.fromtimestamp(event.onset_at).astimezone().strftime("%H:%M:%S")
-            self._write(
-                f"{clock}  {event.stream}  {event.profile}  {event.score:.2f}  {event.level_dbfs:.0f} dBFS"
-            )
+            # Whoever read this output may have gone; the daemon listens on.
+            with suppress(OSError):
+                self._write(
+                    f"{clock}  {event.stream}  {event.profile}  {event.score:.2f}  {event.level_dbfs:.0f} dBFS"
+                )

@@ -96,7 +96,7 @@ def _stream_table(answer: dict[str, Any]) -> Table:
 
 
 def _dbfs(level: float | None) -> str:
-    return "" if level is None else f"{level:.0f} dBFS"
+    return "" if level is None else f"{level:.0f}"
 
 
 def _clock(unix_s: float) -> str:

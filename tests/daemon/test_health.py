@@ -59,6 +59,13 @@ def test_lost_audio_shows_as_dropping_for_a_while() -> None:
     assert _health(meter) is Health.OK
 
 
+def test_audio_that_is_not_a_number_is_silent() -> None:
+    """A driver that delivers NaN delivers nothing that could be heard."""
+    meter = HealthMeter()
+    _feed(meter, np.full(_RATE_HZ, np.nan, np.float32), 30)
+    assert _health(meter) is Health.SILENT
+
+
 @pytest.mark.parametrize("shape", [(0, 0), (1, 0), (2, 0)])
 def test_empty_blocks_change_nothing(shape: tuple[int, int]) -> None:
     """A source may deliver nothing for once."""
