@@ -67,6 +67,10 @@ class ModelError(OwnerError):
     """A model file is missing, damaged or of another kind than was expected."""
 
 
+class ManifestError(FileError, ModelError):
+    """The manifest of a model cannot be used, or the model is not what it says."""
+
+
 class AudioDeviceError(OwnerError):
     """A capture device or the library that reaches it is missing. The text names the package or the devices."""
 

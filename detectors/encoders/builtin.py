@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from detectors.dsp import MEL_OVERLAP_SAMPLES, log_mel
 from detectors.encoders import EncoderId
+from detectors.encoders.onnx_session import open_session
 from detectors.types import Samples
 from foundation.errors import ModelError
 
@@ -26,31 +27,13 @@ class BuiltinEncoder:
     """
 
     def __init__(self, weights: Path = WEIGHTS, *, threads: int = 1) -> None:
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as failures
-
         try:
             content = weights.read_bytes()
         except OSError as error:
             raise ModelError(
                 f"{weights}: the builtin encoder's weights cannot be read ({error.strerror}); reinstall heard"
             ) from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Spinning threads burn a hub's core between hops.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except (
-            failures.InvalidProtobuf,
-            failures.InvalidGraph,
-            failures.InvalidArgument,
-            failures.NotImplemented,
-            failures.Fail,
-        ) as error:
-            raise ModelError(f"{weights}: not a network that ONNX Runtime can load: {error}") from error
+        self._session = open_session(content, weights, threads=threads)
         self._network_state = int(self._session.get_inputs()[1].shape[1])
         self._id = EncoderId(
             name="builtin",
