@@ -25,8 +25,7 @@ class Printer(Observer):
         """Print time, stream, profile, score and level."""
         if event.phase is Phase.STARTED:
             clock = datetime.fromtimestamp(event.onset_at).astimezone().strftime("%H:%M:%S")
+            heard = f"{event.score:.2f}  {event.level_dbfs:.0f} dBFS"
             # Whoever read this output may have gone; the daemon listens on.
             with suppress(OSError):
-                self._write(
-                    f"{clock}  {event.stream}  {event.profile}  {event.score:.2f}  {event.level_dbfs:.0f} dBFS"
-                )
+                self._write(f"{clock}  {event.stream}  {event.profile}  {heard}")
