@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,16 @@ import numpy as np
 from detectors.dsp import FRAMES_PER_HOP, MEL_OVERLAP_SAMPLES, N_MELS, log_mel
 from detectors.encoders import Encoder, EncoderId
 from detectors.encoders.builtin import BuiltinEncoder
+from detectors.encoders.onnx_manifest import load_onnx_encoder
+from detectors.encoders.yamnet import load_yamnet
+from foundation.errors import OwnerError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from detectors.types import Samples
 
-NAMES = ("builtin", "log_mel")
+HELP = "builtin, log_mel (no weights), the manifest of an ONNX model, or YAMNet's .tflite file"
 
 _FRAMES = 12 * FRAMES_PER_HOP  # the last 0.96 s
 
@@ -49,5 +53,13 @@ class LogMelStatistics:
 
 
 def load_encoder(name: str) -> Encoder:
-    """Return the encoder of this name, ready to step."""
-    return LogMelStatistics() if name == "log_mel" else BuiltinEncoder()
+    """Return the encoder of this name or file, ready to step. Raises SystemExit if there is none."""
+    if name == "log_mel":
+        return LogMelStatistics()
+    try:
+        if name == "builtin":
+            return BuiltinEncoder()
+        path = Path(name)
+        return load_yamnet(path) if path.suffix == ".tflite" else load_onnx_encoder(path)
+    except OwnerError as error:
+        raise SystemExit(str(error)) from error

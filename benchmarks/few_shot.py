@@ -11,7 +11,7 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.dataset import read_recordings
-from benchmarks.encoders import NAMES, load_encoder
+from benchmarks.encoders import HELP, load_encoder
 from benchmarks.episodes import Outcome, Protocol, TooFewClips, run_episodes
 from benchmarks.report import arguments, progress, publish
 from fewshot_profiles.embedding import embed_framed, frame_clip
@@ -110,7 +110,7 @@ def table(variants: dict[str, dict[str, dict[int, Outcome]]], title: str) -> Tab
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark and return what it published."""
     parser = arguments("benchmarks.few_shot", "5-way accuracy after one and five examples.")
-    parser.add_argument("--encoder", choices=NAMES, default="builtin")
+    parser.add_argument("--encoder", default="builtin", help=HELP)
     parser.add_argument("--episodes", type=int, default=2_000)
     parser.add_argument("--queries", type=int, default=15, help="of each class in an episode, at most")
     parser.add_argument("--seed", type=int, default=0)

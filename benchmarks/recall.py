@@ -18,7 +18,7 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.dataset import read_recordings
-from benchmarks.encoders import NAMES
+from benchmarks.encoders import HELP
 from benchmarks.estimates import Interval, wilson
 from benchmarks.hearing import stock_listener
 from benchmarks.report import arguments, publish
@@ -101,7 +101,7 @@ def table(by_profile: dict[str, Recall], total: Recall) -> Table:
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark and return what it published."""
     parser = arguments("benchmarks.recall", "Recall of the stock profiles on real recordings.")
-    parser.add_argument("--encoder", choices=NAMES, default="builtin")
+    parser.add_argument("--encoder", default="builtin", help=HELP)
     options = parser.parse_args(argv)
     listener = stock_listener(options.encoder)
     names = {profile.name for profile in listener.profiles}
