@@ -1,193 +1,56 @@
-"""EfficientAT's mn family: the teacher.
-
-Architecture after Schmid et al., "Efficient Large-Scale Audio Tagging via Transformer-to-CNN Knowledge
-Distillation" (arXiv 2211.04772): MobileNetV3-Large on log-mel pictures.
-"""
+"""The teacher: EfficientAT's mn04, from waveforms."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-SAMPLE_RATE_HZ = 32_000
-PREEMPHASIS = 0.97
-N_FFT = 1_024
-WINDOW_SAMPLES = 800
-MEL_HOP_SAMPLES = 320
-N_MELS = 128
-MEL_HIGH_HZ = 15_000.0
+from detectors.encoders.mel_picture import MelSettings, mel_triangles
+from detectors.encoders.mn_network import MobileNet, load_mobile_net
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockShape:
-    """One inverted residual block of MobileNetV3-Large, before the width multiplier."""
-
-    kernel: int
-    expanded: int
-    out: int
-    squeeze: bool
-    hardswish: bool
-    stride: int
-
-
-def _shape(kernel: int, expanded: int, out: int, flags: str, stride: int) -> BlockShape:
-    return BlockShape(
-        kernel=kernel, expanded=expanded, out=out, squeeze="s" in flags, hardswish="h" in flags, stride=stride
-    )
-
-
-# Table 1 of "Searching for MobileNetV3" (arXiv 1905.02244).
-BLOCKS = (
-    _shape(3, 16, 16, "", 1),
-    _shape(3, 64, 24, "", 2),
-    _shape(3, 72, 24, "", 1),
-    _shape(5, 72, 40, "s", 2),
-    _shape(5, 120, 40, "s", 1),
-    _shape(5, 120, 40, "s", 1),
-    _shape(3, 240, 80, "h", 2),
-    _shape(3, 200, 80, "h", 1),
-    _shape(3, 184, 80, "h", 1),
-    _shape(3, 184, 80, "h", 1),
-    _shape(3, 480, 112, "hs", 1),
-    _shape(3, 672, 112, "hs", 1),
-    _shape(5, 672, 160, "hs", 2),
-    _shape(5, 960, 160, "hs", 1),
-    _shape(5, 960, 160, "hs", 1),
-)
-
-
-def round_to_eight(channels: float) -> int:
-    """Round to a multiple of 8, never more than 10 % down (MobileNet's rule)."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
-
-
-def mel_bank() -> Tensor:
-    """Kaldi-style triangles on the mel axis 1127 ln(1 + f/700), 0 to 15 kHz: float32 [128, 513]."""
-
-    def mel(f: Tensor) -> Tensor:
-        return 1_127.0 * torch.log1p(f / 700.0)
-
-    edges = torch.linspace(0.0, 1_127.0 * math.log1p(MEL_HIGH_HZ / 700.0), N_MELS + 2, dtype=torch.float64)
-    bins = mel(torch.arange(N_FFT // 2 + 1, dtype=torch.float64) * SAMPLE_RATE_HZ / N_FFT)
-    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    bank = torch.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)).clamp(min=0)
-    bank[:, -1] = 0.0
-    return bank.float()
+MEL = MelSettings()
 
 
 class LogMel(nn.Module):
-    """Waveforms [batch, samples] at 32 kHz to pictures [batch, 128, frames]."""
+    """Waveforms [batch, samples] at 32 kHz to pictures [batch, 128, frames]: `mel_picture` in torch."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("bank", mel_bank(), persistent=False)
-        window = torch.hann_window(WINDOW_SAMPLES, periodic=False)
+        self.register_buffer("bank", torch.from_numpy(mel_triangles(MEL)), persistent=False)
+        window = torch.hann_window(MEL.window_samples, periodic=False)
         self.register_buffer("window", window, persistent=False)
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        emphasised = waveforms[:, 1:] - PREEMPHASIS * waveforms[:, :-1]
+        emphasised = waveforms[:, 1:] - MEL.preemphasis * waveforms[:, :-1]
         spectrum = torch.stft(
             emphasised,
-            N_FFT,
-            MEL_HOP_SAMPLES,
-            WINDOW_SAMPLES,
+            MEL.fft_samples,
+            MEL.hop_samples,
+            MEL.window_samples,
             window=self.get_buffer("window"),
             center=True,
             pad_mode="reflect",
             return_complex=True,
         )
         power = spectrum.real.square() + spectrum.imag.square()
-        return ((self.get_buffer("bank") @ power + 1e-5).log() + 4.5) / 5.0
+        return ((self.get_buffer("bank") @ power + MEL.floor).log() + MEL.shift) / MEL.scale
 
 
-class SqueezeExcitation(nn.Module):
-    """Scale each channel by what the whole picture holds."""
+class Teacher(nn.Module):
+    """Waveforms [batch, samples] at 32 kHz to features [batch, 384] and AudioSet logits [batch, 527]."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        squeezed = round_to_eight(channels // 4)
-        self.conc_se_layers = nn.ModuleList(
-            [nn.ModuleDict({"fc1": nn.Linear(channels, squeezed), "fc2": nn.Linear(squeezed, channels)})]
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        layer = self.conc_se_layers[0]
-        assert isinstance(layer, nn.ModuleDict)
-        scale = torch.sigmoid(layer["fc2"](torch.relu(layer["fc1"](x.mean((2, 3))))))
-        return x * scale[:, :, None, None]
-
-
-def _convolution(
-    inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1, act: type[nn.Module] | None
-) -> nn.Sequential:
-    layers = [
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01),
-    ]
-    return nn.Sequential(*layers, act()) if act else nn.Sequential(*layers)
-
-
-class InvertedResidual(nn.Module):
-    """Expand, filter each channel, perhaps squeeze, project; the input is added where shapes allow."""
-
-    def __init__(self, inputs: int, shape: BlockShape, width: float) -> None:
-        super().__init__()
-        expanded, outputs = round_to_eight(shape.expanded * width), round_to_eight(shape.out * width)
-        act = nn.Hardswish if shape.hardswish else nn.ReLU
-        layers: list[nn.Module] = []
-        if expanded != inputs:
-            layers.append(_convolution(inputs, expanded, 1, act=act))
-        layers.append(
-            _convolution(expanded, expanded, shape.kernel, stride=shape.stride, groups=expanded, act=act)
-        )
-        if shape.squeeze:
-            layers.append(SqueezeExcitation(expanded))
-        layers.append(_convolution(expanded, outputs, 1, act=None))
-        self.block = nn.Sequential(*layers)
-        self.adds_input = shape.stride == 1 and inputs == outputs
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.block(x)
-        return x + y if self.adds_input else y
-
-
-class MobileNet(nn.Module):
-    """The network of `width` (0.4 is mn04): waveforms [batch, samples] at 32 kHz to features and logits."""
-
-    def __init__(self, width: float) -> None:
+    def __init__(self, network: MobileNet) -> None:
         super().__init__()
         self.log_mel = LogMel()
-        channels = round_to_eight(16 * width)
-        features: list[nn.Module] = [_convolution(1, channels, 3, stride=2, act=nn.Hardswish)]
-        for shape in BLOCKS:
-            features.append(InvertedResidual(channels, shape, width))
-            channels = round_to_eight(shape.out * width)
-        self.dim = 6 * channels
-        features.append(_convolution(channels, self.dim, 1, act=nn.Hardswish))
-        self.features = nn.Sequential(*features)
-        hidden = round_to_eight(1_280 * width)
-        self.classifier = nn.Sequential(
-            nn.Identity(),
-            nn.Identity(),
-            nn.Linear(self.dim, hidden),
-            nn.Hardswish(),
-            nn.Identity(),
-            nn.Linear(hidden, 527),
-        )
+        self.network = network
 
     def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
-        """Return pooled features [batch, dim] and AudioSet logits [batch, 527]."""
-        pooled = self.features(self.log_mel(waveforms)[:, None]).mean((2, 3))
-        return pooled, self.classifier(pooled)
+        answers: tuple[Tensor, Tensor] = self.network(self.log_mel(waveforms))
+        return answers
 
 
-def load_mn04(checkpoint: Path) -> MobileNet:
+def load_mn04(checkpoint: Path) -> Teacher:
     """Load the authors' checkpoint; every tensor must be there and fit."""
-    network = MobileNet(0.4)
-    network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
-    return network.eval()
+    return Teacher(load_mobile_net(checkpoint, 0.4)).eval()
