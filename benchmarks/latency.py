@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import paho.mqtt.client as mqtt
 import soundfile
+import soxr
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.table import Table
 
@@ -49,6 +50,8 @@ FIRST_ONSET_S = 6.0
 GAP_S = 3.0
 LEAD_S = 0.1
 LONGEST_SOUND_S = 1.5
+PLAYED_RATE_HZ = 48_000
+"""What microphones deliver: resampling it to the detection rate is part of the way."""
 BED_DBFS = -62.0
 PEAK_DBFS = -9.0
 BELONGS_S = 0.5
@@ -179,7 +182,7 @@ def measure(listener: Listener, recordings: Sequence[Recording], *, onsets: int)
     with tempfile.TemporaryDirectory(prefix="heard-latency-") as name:
         folder = Path(name)
         file = folder / "onsets.flac"
-        soundfile.write(file, audio, DETECTION_RATE_HZ)
+        soundfile.write(file, soxr.resample(audio, DETECTION_RATE_HZ, PLAYED_RATE_HZ), PLAYED_RATE_HZ)
         [known] = replay(listener.pipeline(), [file])
         broker = Mosquitto(executable, folder)
         broker.start()
