@@ -145,7 +145,7 @@ class App:
             for capture in captures.values():
                 await capture.tried.wait()
             if any(capture.failure is None for capture in captures.values()):
-                _log.info("listening for %d sounds on %s", len(self._parts.profiles), ", ".join(captures))
+                _log.info("listening on %s; profiles: %d", ", ".join(captures), len(self._parts.profiles))
                 self._notifier.ready("listening")
                 for observer in self._observers:
                     observer.ready()

@@ -93,8 +93,7 @@ class Reactions:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stepped.wait(), wait_s)
                 continue
-            now = self._clock.now()
-            self._reach.dispatcher.submit(self._step(None, now))
+            self._reach.dispatcher.submit(self._step(None, self._clock.now()))
 
     def _step(self, event: SoundEvent | None, now: float) -> tuple[ActionRequest, ...]:
         self.state, requests = self._engine.step(self.state, event, now)
@@ -103,7 +102,8 @@ class Reactions:
 
     def _clip_of(self, event: SoundEvent, requests: Sequence[ActionRequest]) -> str | None:
         """Return the URL of the event's clip if one is being saved."""
-        if any(request.action == SAVE_CLIP and request.event.id == event.id for request in requests):
+        saved = [request.event for request in requests if request.action == SAVE_CLIP]
+        if any(other is not None and other.id == event.id for other in saved):
             self._with_clip.add(event.id)
         known = event.id in self._with_clip
         if event.phase is Phase.ENDED:

@@ -129,13 +129,13 @@ class Vitals:
             events=body.tally.events,
             actions=body.tally.actions,
             streams=tuple(self._stream(capture) for capture in body.captures.values()),
-            mqtt=self._mqtt(),
-            evidence=self._door("evidence", "failing" if body.recorder.fault else "ok", body.recorder.fault),
-            history=self._door("history", "in memory" if body.history.fault else "ok", body.history.fault),
+            **self._doors(),
         )
 
     def _beat(self) -> None:
         self._feed_watchdog()
+        # Looked at once a second, so that `since` is right whoever asks, and whenever.
+        self._doors()
         if (line := self._line()) != self._line_told:
             self._line_told = line
             self._notifier.status(line)
@@ -198,6 +198,14 @@ class Vitals:
             last_event="" if event is None else event.profile,
             last_event_at=None if event is None else event.onset_at,
         )
+
+    def _doors(self) -> dict[str, DoorStatus]:
+        recorder, history = self._body.recorder, self._body.history
+        return {
+            "mqtt": self._mqtt(),
+            "evidence": self._door("evidence", "failing" if recorder.fault else "ok", recorder.fault),
+            "history": self._door("history", "in memory" if history.fault else "ok", history.fault),
+        }
 
     def _mqtt(self) -> DoorStatus:
         link = self._body.link

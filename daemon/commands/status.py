@@ -37,6 +37,9 @@ def _show(answer: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(_node_table(answer))
     console.print(_stream_table(answer))
+    for stream in answer["streams"]:
+        if stream["problem"]:
+            console.print(f"{stream['stream']}: {stream['problem']}", markup=False, soft_wrap=True)
 
 
 def _node_table(answer: dict[str, Any]) -> Table:
@@ -66,25 +69,13 @@ def _door(door: dict[str, Any]) -> str:
 def _stream_table(answer: dict[str, Any]) -> Table:
     from rich.table import Table
 
-    table = Table()
-    for name in (
-        "stream",
-        "source",
-        "health",
-        "level",
-        "floor",
-        "gate open",
-        "hops",
-        "dropped",
-        "last event",
-    ):
-        table.add_column(name)
+    table = Table("stream", "source", "health", "dBFS", "floor", "gate", "hops", "lost", "last", box=None)
     for stream in answer["streams"]:
-        heard = f"{stream['last_event']} {_clock(stream['last_event_at'])}" if stream["last_event"] else ""
+        heard = f"{_clock(stream['last_event_at'])} {stream['last_event']}" if stream["last_event"] else ""
         table.add_row(
             stream["stream"],
             stream["source"],
-            stream["health"] if stream["online"] else f"offline: {stream['problem'] or 'not open yet'}",
+            stream["health"] if stream["online"] else "offline",
             _dbfs(stream["level_dbfs"]),
             _dbfs(stream["noise_floor_dbfs"]),
             f"{stream['gate_duty']:.0%}",
@@ -100,4 +91,7 @@ def _dbfs(level: float | None) -> str:
 
 
 def _clock(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """Write the time of today, the day of any other moment."""
+    moment = datetime.fromtimestamp(unix_s).astimezone()
+    today = moment.date() == datetime.now().astimezone().date()
+    return moment.strftime("%H:%M:%S" if today else "%Y-%m-%d")
