@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import typer
 
-from daemon.commands import audio, check, demo, evidence, profiles, rules, run, schema, status
+from daemon.commands import audio, check, demo, evidence, models, profiles, rules, run, schema, status
 from foundation.errors import HeardError, OwnerError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("status", epilog="Example: heard status --json")(status.status)
 app.add_typer(profiles.group, name="profiles")
 app.add_typer(rules.group, name="rules")
 app.add_typer(evidence.group, name="evidence")
+app.add_typer(models.group, name="models")
 app.add_typer(schema.group, name="schema")
 
 

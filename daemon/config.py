@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
 
 from daemon.retention import Limits
 from daemon.settings import (
@@ -22,6 +22,8 @@ from daemon.settings import (
     NewPath,
     Number,
     Settings,
+    in_folder_of_the_file,
+    must_be_file,
 )
 from daemon.sources.settings import MicrophoneSettings, PipeSettings, SourceSettings
 from detectors.gate import GateSettings
@@ -52,6 +54,20 @@ def _known_stock_profile(name: str) -> str:
     if name not in known:
         raise ValueError(f"there is no stock profile {name!r}{did_you_mean(name, known)}")
     return name
+
+
+def _known_encoder(value: str, info: ValidationInfo) -> str:
+    """Make the path of a manifest start at the configuration file; a name stays as it is."""
+    from daemon.models.catalogue import BUILTIN, MODELS
+
+    known = [BUILTIN, *MODELS]
+    if value in known:
+        return value
+    if Path(value).suffix not in {".yaml", ".yml"}:
+        raise ValueError(
+            f"there is no encoder {value!r}{did_you_mean(value, known)} (or the path of a manifest, *.yaml)"
+        )
+    return str(must_be_file(in_folder_of_the_file(Path(value), info)))
 
 
 def _topic(prefix: str) -> str:
@@ -188,6 +204,8 @@ class Config(Settings):
     """Folders of profiles besides the stock ones; one of the same name takes the stock profile's place."""
     stock_profiles: Flag | tuple[Annotated[str, AfterValidator(_known_stock_profile)], ...] = True
     """true: all of them; false: none; a list of names: only these."""
+    encoder: Annotated[str, AfterValidator(_known_encoder)] = "builtin"
+    """What turns sound into numbers: `builtin`, a name from `heard models list`, or a manifest's path."""
     rules: ExistingPath | None = None
     """A rule file, or a folder of them. Default: no rules, events are only published and recorded."""
     mqtt: MqttConfig | None = None
@@ -198,6 +216,15 @@ class Config(Settings):
     """When a stream is worth a closer look."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What the log tells."""
+
+    @model_validator(mode="after")
+    def _stock_profiles_are_for_builtin(self) -> Self:
+        if self.encoder != "builtin" and self.stock_profiles:
+            raise ValueError(
+                f"the stock profiles are made for the builtin encoder: with 'encoder: {self.encoder}' say "
+                "'stock_profiles: false', and enroll your own (heard profiles enroll)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_standard_input(self) -> Self:

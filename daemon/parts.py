@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from daemon.models.choice import load_encoder
 from daemon.pipeline import Pipeline
-from detectors.encoders.builtin import BuiltinEncoder
 from fewshot_profiles.matcher import Matcher
 from fewshot_profiles.store import STOCK_FOLDER, ProfileStore
 
@@ -30,7 +30,7 @@ class Parts:
 
 def load_detection(config: Config) -> Pipeline:
     """Return a pipeline with the configuration's profiles and gate. Raises ModelError or ProfileError."""
-    encoder = BuiltinEncoder(threads=1)
+    encoder = load_encoder(config)
     return make_pipeline(config, encoder, load_profiles(config, encoder.id))
 
 
@@ -41,7 +41,7 @@ def make_pipeline(config: Config, encoder: Encoder, profiles: tuple[Profile, ...
 
 def load_parts(config: Config) -> Parts:
     """Load what `config` names. Raises ModelError, ProfileError or RuleError."""
-    encoder = BuiltinEncoder(threads=1)
+    encoder = load_encoder(config)
     profiles = load_profiles(config, encoder.id)
     return Parts(encoder=encoder, profiles=profiles, rules=load_rule_set(config, profiles))
 

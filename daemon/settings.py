@@ -19,7 +19,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-def _in_folder_of_the_file(path: Path, info: ValidationInfo) -> Path:
+def in_folder_of_the_file(path: Path, info: ValidationInfo) -> Path:
     """Make a relative path start at the configuration file; `~` is the home of who runs heard."""
     folder = (info.context or {}).get("folder")
     path = path.expanduser()
@@ -27,7 +27,7 @@ def _in_folder_of_the_file(path: Path, info: ValidationInfo) -> Path:
 
 
 def _unless_standard_input(path: Path, info: ValidationInfo) -> Path:
-    return path if path == STANDARD_INPUT else _in_folder_of_the_file(path, info)
+    return path if path == STANDARD_INPUT else in_folder_of_the_file(path, info)
 
 
 def _must_exist(path: Path) -> Path:
@@ -36,7 +36,8 @@ def _must_exist(path: Path) -> Path:
     return path
 
 
-def _must_be_file(path: Path) -> Path:
+def must_be_file(path: Path) -> Path:
+    """Raise ValueError, with the path, where there is no file."""
     if not _must_exist(path).is_file():
         raise ValueError(f"expected a file, and {path} is none")
     return path
@@ -54,12 +55,12 @@ def _must_be_printable(name: str) -> str:
     return name
 
 
-NewPath = Annotated[Path, AfterValidator(_in_folder_of_the_file)]
+NewPath = Annotated[Path, AfterValidator(in_folder_of_the_file)]
 """It may not be there yet."""
 
 PipePath = Annotated[Path, AfterValidator(_unless_standard_input)]
 ExistingPath = Annotated[NewPath, AfterValidator(_must_exist)]
-ExistingFile = Annotated[NewPath, AfterValidator(_must_be_file)]
+ExistingFile = Annotated[NewPath, AfterValidator(must_be_file)]
 ExistingFolder = Annotated[NewPath, AfterValidator(_must_be_folder)]
 
 Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_must_be_printable)]

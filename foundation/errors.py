@@ -102,5 +102,9 @@ class BrokerUnavailable(RetryableError):
     """The MQTT broker does not answer."""
 
 
+class DownloadInterrupted(RetryableError):
+    """A file has not arrived whole; what has arrived is kept for the next try."""
+
+
 class EvidenceUnavailable(RetryableError):
     """A clip could not be stored: the disk is full or the folder cannot be written."""

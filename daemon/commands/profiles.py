@@ -23,10 +23,11 @@ group = typer.Typer(help="The sounds that are known.", no_args_is_help=True)
 def list_profiles(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the profiles that the daemon listens for."""
     from daemon.config import load_config
+    from daemon.models.choice import load_encoder
     from daemon.parts import load_profiles
-    from detectors.encoders.builtin import BuiltinEncoder
 
-    profiles = load_profiles(load_config(config), BuiltinEncoder().id)
+    settings = load_config(config)
+    profiles = load_profiles(settings, load_encoder(settings).id)
     if as_json:
         for profile in profiles:
             print_json(_as_json(profile))
@@ -49,8 +50,8 @@ def enroll(
 ) -> None:
     """Teach a sound from a few recordings, and say how far it can be trusted."""
     from daemon.config import load_config
+    from daemon.models.choice import load_encoder
     from daemon.parts import load_profiles, taught_folder
-    from detectors.encoders.builtin import BuiltinEncoder
     from fewshot_profiles.enrollment import Teaching
     from fewshot_profiles.enrollment import enroll as enroll_files
     from fewshot_profiles.folder import NAME_PATTERN, write_profile
@@ -59,7 +60,7 @@ def enroll(
     if not re.fullmatch(NAME_PATTERN, name):
         raise typer.BadParameter(f"{name!r} is no name for a profile: use a-z, 0-9 and _")
     settings = load_config(config)
-    encoder = BuiltinEncoder()
+    encoder = load_encoder(settings)
     result = enroll_files(
         Teaching(name=name, description=description, tags=tuple(tag or ())),
         files,

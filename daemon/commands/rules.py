@@ -34,12 +34,12 @@ def check(
 ) -> None:
     """Check rule files, and say what is wrong where; exit code 2 if something is."""
     from daemon.config import load_config
+    from daemon.models.choice import load_encoder
     from daemon.parts import load_profiles, load_rule_set
-    from detectors.encoders.builtin import BuiltinEncoder
     from foundation.errors import RuleError
 
     settings = load_config(config)
-    profiles = load_profiles(settings, BuiltinEncoder().id)
+    profiles = load_profiles(settings, load_encoder(settings).id)
     try:
         found = load_rule_set(settings, profiles, path)
     except RuleError as error:

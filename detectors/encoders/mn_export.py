@@ -13,7 +13,13 @@ import torch
 
 from detectors.encoders.mn_network import MobileNet, load_mobile_net
 from detectors.encoders.mn_variant import MnVariant
-from detectors.encoders.onnx_manifest import InputManifest, Manifest, MelManifest, manifest_text
+from detectors.encoders.onnx_manifest import (
+    MANIFEST_NAME,
+    InputManifest,
+    Manifest,
+    MelManifest,
+    manifest_text,
+)
 from detectors.encoders.onnx_session import open_session
 from foundation.atomic_file import write_atomically
 from foundation.errors import ModelError
@@ -22,7 +28,6 @@ RATE_HZ: Final = 32_000
 WINDOW_MS = 1_000
 HOP_MS = 160
 TOLERANCE = 1e-4
-MANIFEST_NAME = "manifest.yaml"
 
 _INPUT, _EMBEDDING, _LOGITS = "log_mel", "embedding", "logits"
 

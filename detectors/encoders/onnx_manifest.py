@@ -33,6 +33,8 @@ from foundation.errors import ManifestError, ModelError
 from foundation.yaml_document import Loc, YamlDocument, read_yaml, validate
 
 HOP_MS = round(1_000 * HOP_S)
+MANIFEST_NAME = "manifest.yaml"
+"""What heard calls the manifests that it writes."""
 
 _Text = Annotated[str, Field(min_length=1)]
 _Count = Annotated[int, Field(strict=True, ge=1)]

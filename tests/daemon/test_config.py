@@ -195,6 +195,9 @@ def test_the_file_is_looked_for_from_the_service_to_the_system(
         ("rules: gone.d", ["1:8: there is no "]),
         ("profiles: [gone]", ["1:12: there is no "]),
         ("stock_profiles: 3", ["1:17: expected "]),
+        ("encoder: yamnett", ["1:10: there is no encoder 'yamnett'; did you mean 'yamnet'?"]),
+        ("encoder: net.yaml\nstock_profiles: false", ["1:10: there is no "]),
+        ("encoder: mn04", ["1:1: the stock profiles are made for the builtin encoder"]),
         ("stock_profiles: [no_such_sound]", ["1:18: there is no stock profile 'no_such_sound'"]),
         ("log_level: verbose", ["1:12: expected 'debug', 'info', 'warning' or 'error', found 'verbose'"]),
         ("evidence: {save: rule}", ["did you mean 'rules'?"]),
@@ -371,7 +374,9 @@ def test_the_shipped_defaults_are_the_defaults(tmp_path: Path) -> None:
     (folder / "rules.d").mkdir(parents=True)
     text = switch_everything_on(EXAMPLE.read_text())
     sections = re.split(r"^(?=[a-z_]+:)", text, flags=re.MULTILINE)
-    kept = [part for part in sections if part.startswith(("gate:", "log_level:", "stock_profiles:"))]
+    kept = [
+        part for part in sections if part.startswith(("gate:", "log_level:", "stock_profiles:", "encoder:"))
+    ]
     config = load_config(write(folder, "".join(kept)))
 
     assert config == load_config()

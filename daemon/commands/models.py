@@ -1,0 +1,147 @@
+"""`heard models`: encoders besides the one that ships."""
+
+# ruff: noqa: FBT002 - flags of commands
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from daemon.commands.options import ConfigOption, JsonOption, print_json
+
+if TYPE_CHECKING:
+    from daemon.models.catalogue import OfficialModel
+    from daemon.models.download import Progress
+    from daemon.models.folder import ModelFolder
+
+group = typer.Typer(help="Encoders besides the one that ships.", no_args_is_help=True)
+
+
+@group.command("list", epilog="Example: heard models list --json")
+def list_models(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the encoders that heard knows, whose they are, and which are here."""
+    from daemon.config import load_config
+    from daemon.models.catalogue import MODELS
+
+    folder = _folder(load_config(config).state_dir)
+    rows = [_builtin(), *(_as_json(model, folder) for model in MODELS.values())]
+    if as_json:
+        for row in rows:
+            print_json(row)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("encoder", "here", "MB", "licence", "verified by", "about")
+    for row in rows:
+        checked = {"known": "sha256", "pinned": "sha256, pinned here"}.get(str(row["sha256_from"]), "–")
+        table.add_row(
+            str(row["name"]), "yes" if row["ready"] else "", f"{row['megabytes']:.1f}", str(row["licence"]),
+            checked, str(row["about"]),
+        )  # fmt: skip
+    Console(highlight=False).print(table)
+    typer.echo("`heard models pull NAME` fetches one; `encoder: NAME` in the configuration uses it.")
+
+
+@group.command("pull", epilog="Example: heard models pull mn04 --from Downloads/mn04_as_mAP_432.pt")
+def pull(
+    name: Annotated[str, typer.Argument(help="A name that `heard models list` shows.")],
+    from_file: Annotated[
+        Path | None,
+        typer.Option("--from", help="The published file, where there is no network.", metavar="FILE"),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch an encoder from its makers, verify it, and make it ready to use.
+
+    A broken download goes on where it broke when the same command is given again.
+    """
+    from daemon.config import load_config
+    from daemon.models.catalogue import BUILTIN, MODELS
+    from daemon.models.pull import pull as pull_model
+    from foundation.wording import did_you_mean
+
+    model = MODELS.get(name)
+    if model is None:
+        reason = "it ships with heard" if name == BUILTIN else did_you_mean(name, MODELS).removeprefix("; ")
+        raise typer.BadParameter(f"there is no model {name!r} to pull: {reason}")
+    folder = _folder(load_config(config).state_dir)
+    if folder.ready(model):
+        _tell(model, folder, as_json=as_json, text=f"{name} is here: {folder.entry(model)}")
+        return
+    with _progress(model.file_name) as progress:
+        done = pull_model(
+            model, folder, from_file=from_file, progress=progress, say=lambda text: typer.echo(text, err=True)
+        )
+    text = f"{name} is ready: {done.entry}\nsha256 of the published file: {done.sha256}"
+    if done.newly_pinned:
+        text += (
+            "\nheard did not know this file, so there was nothing to compare it with; from now on only this "
+            f"one is taken ({folder.root / 'pins.json'})."
+        )
+    text += f"\n`encoder: {name}` in the configuration uses it."
+    _tell(model, folder, as_json=as_json, text=text)
+
+
+def _folder(state_dir: Path) -> ModelFolder:
+    from daemon.models.folder import model_folder
+
+    return model_folder(state_dir)
+
+
+def _tell(model: OfficialModel, folder: ModelFolder, *, as_json: bool, text: str) -> None:
+    if as_json:
+        print_json(_as_json(model, folder))
+    else:
+        typer.echo(text)
+
+
+def _builtin() -> dict[str, object]:
+    from daemon.models.catalogue import BUILTIN
+    from detectors.encoders.builtin import WEIGHTS
+
+    return {
+        "name": BUILTIN,
+        "ready": True,
+        "megabytes": round(WEIGHTS.stat().st_size / 1e6, 1),
+        "licence": "Apache-2.0",
+        "sha256": None,
+        "sha256_from": None,
+        "url": None,
+        "path": str(WEIGHTS),
+        "about": "ships with heard; the stock profiles are made for it",
+    }
+
+
+def _as_json(model: OfficialModel, folder: ModelFolder) -> dict[str, object]:
+    sha256 = folder.expected_sha256(model)
+    return {
+        "name": model.name,
+        "ready": folder.ready(model),
+        "megabytes": model.megabytes,
+        "licence": model.licence,
+        "sha256": sha256,
+        "sha256_from": "known" if model.sha256 else "pinned" if sha256 else None,
+        "url": model.url,
+        "path": str(folder.entry(model)) if folder.ready(model) else None,
+        "about": model.about,
+    }
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Progress]:
+    """Show how far a download is, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
