@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,8 +41,9 @@ def export_mn(checkpoint: Path, name: str, variant: MnVariant, folder: Path, *, 
     """
     network = load_mobile_net(checkpoint, variant.width)
     weights = folder / f"{name}.onnx"
-    content = _as_onnx(network, variant)
-    difference = _difference(network, variant, content, weights)
+    with _one_thread():
+        content = _as_onnx(network, variant)
+        difference = _difference(network, variant, content, weights)
     if difference > TOLERANCE:
         raise ModelError(f"{weights}: ONNX Runtime differs from torch by {difference:.1e}; it was not kept")
     mel = MelManifest(mels=variant.mels, hop_samples=RATE_HZ // 1_000 * variant.mel_hop_ms)
@@ -60,6 +63,17 @@ def export_mn(checkpoint: Path, name: str, variant: MnVariant, folder: Path, *, 
     path = folder / MANIFEST_NAME
     write_atomically(path, manifest_text(manifest).encode())
     return path
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """On a busy machine, torch's threads wait for each other a hundred times longer than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _as_onnx(network: MobileNet, variant: MnVariant) -> bytes:

@@ -19,6 +19,8 @@ from detectors.encoders.mn_variant import parse_mn
 from foundation.errors import ModelError
 from tests.daemon.models.file_server import FileServer
 
+pytestmark = pytest.mark.timeout(180)  # torch converts, which takes its time on a busy machine
+
 TFLITE = b"what is served in this test in place of the file"
 
 

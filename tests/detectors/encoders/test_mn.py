@@ -20,6 +20,8 @@ from detectors.types import HOP_SAMPLES
 from foundation.errors import ManifestError, ModelError
 from foundation.yaml_document import read_yaml, validate
 
+pytestmark = pytest.mark.timeout(180)  # torch converts, which takes its time on a busy machine
+
 REPOSITORY = Path(__file__).parents[3]
 
 
