@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from detectors.types import DETECTION_RATE_HZ
 
 Audio = NDArray[np.float32]
+COLOUR_POINTS = 500
 ROOM_SAMPLES = DETECTION_RATE_HZ // 2
 
 
@@ -67,21 +68,23 @@ def rooms_at(path: Path, count: int = 240, seed: int = 7) -> Audio:
     return rooms
 
 
-def colour(rng: Generator, hz: NDArray[np.float64], chances: Chances) -> Audio:
-    """Draw a microphone as gain over frequency: gentle bumps, tilt, sometimes a telephone's bandwidth."""
+def colour(rng: Generator, bins: int, rate_hz: int, *, narrow_band: float = 0.0) -> Audio:
+    """Draw a microphone as gain over `bins` from 0 Hz up: bumps, tilt, sometimes a telephone's bandwidth."""
+    hz = np.linspace(0, rate_hz / 2, COLOUR_POINTS)
     octaves = np.log2(np.maximum(hz, 30) / 1_000)
     gain_db = rng.normal(0, 1.5) * octaves
     for _ in range(3):
         gain_db = gain_db + rng.normal(0, 4) * np.exp(
             -0.5 * ((octaves - rng.uniform(-4, 3)) / rng.uniform(0.3, 1.5)) ** 2
         )
-    if rng.random() < chances.narrow_band:
+    if rng.random() < narrow_band:
         high_hz = rng.uniform(3_000, 7_000)
         gain_db = gain_db - 24 * np.maximum(0, np.log2(np.maximum(hz, 1) / high_hz)) * 3
     if rng.random() < 0.3:
         low_hz = rng.uniform(80, 400)
         gain_db = gain_db - 12 * np.maximum(0, np.log2(low_hz / np.maximum(hz, 10)))
-    return np.asarray(10 ** (np.clip(gain_db, -60, 20) / 20), np.float32)
+    gain = 10 ** (np.clip(gain_db, -60, 20) / 20)
+    return np.interp(np.linspace(0, rate_hz / 2, bins), hz, gain).astype(np.float32)
 
 
 def steady_noise(rng: Generator, samples: int) -> Audio:
@@ -93,7 +96,13 @@ def steady_noise(rng: Generator, samples: int) -> Audio:
     return np.asarray(noise / np.sqrt(np.mean(noise**2) + 1e-12), np.float32)
 
 
-def _power(x: Audio) -> float:
+def coloured(rng: Generator, x: Audio, rate_hz: int) -> Audio:
+    """Return `x` [samples] as a random microphone would hear it."""
+    spectrum = np.fft.rfft(x)
+    return np.fft.irfft(spectrum * colour(rng, spectrum.size, rate_hz), x.size).astype(np.float32)
+
+
+def loud_power(x: Audio) -> float:
     """Power of the loudest fifth: silence around a sound does not make it quieter."""
     blocks = np.sort((x[: x.size // 160 * 160].reshape(-1, 160) ** 2).mean(1))
     return float(blocks[-blocks.size // 5 :].mean()) + 1e-10
@@ -119,16 +128,14 @@ def augment(rng: Generator, crop: Audio, other: Audio, rooms: Audio, chances: Ch
     heard = spectrum
     if rng.random() < chances.other_sound:
         snr_db = rng.uniform(3, 30)
-        gain = np.sqrt(_power(crop) / _power(other)) * 10 ** (-snr_db / 20)
+        gain = np.sqrt(loud_power(crop) / loud_power(other)) * 10 ** (-snr_db / 20)
         heard = heard + np.fft.rfft(other * gain, size)
     if rng.random() < chances.colour:
-        grid_hz = np.linspace(0, DETECTION_RATE_HZ / 2, 500)
-        gain = np.interp(np.linspace(0, 1, heard.size), np.linspace(0, 1, 500), colour(rng, grid_hz, chances))
-        heard = heard * gain.astype(np.float32)
+        heard = heard * colour(rng, heard.size, DETECTION_RATE_HZ, narrow_band=chances.narrow_band)
     out = np.fft.irfft(heard, size)[: crop.size].astype(np.float32)
     if rng.random() < chances.steady_noise:
         snr_db = rng.uniform(-3, 35)
-        out = out + steady_noise(rng, crop.size) * np.float32(np.sqrt(_power(out)) * 10 ** (-snr_db / 20))
+        out = out + steady_noise(rng, crop.size) * np.float32(np.sqrt(loud_power(out)) * 10 ** (-snr_db / 20))
     level_db = rng.uniform(-50, -1) if rng.random() > chances.clipping else rng.uniform(0, 12)
     out = out / (np.abs(out).max() + 1e-9) * 10 ** (level_db / 20)
     out = out + rng.standard_normal(crop.size).astype(np.float32) * np.float32(

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from detectors.dsp import FRAMES_PER_HOP, N_MELS
 from detectors.encoders.builtin import WEIGHTS
-from training.distil import DIM, Student
+from training.curriculum import CLOSE
+from training.distil import DIM, Student, checkpoint_of
 from training.network import StreamingEncoder, unit
 from training.targets import WORK
 
@@ -86,7 +87,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
-    student = load_student(options.work / "student.pt")
+    student = load_student(checkpoint_of(options.work, CLOSE))
     export(student, options.out)
     difference = largest_difference(student, options.out)
     if difference > TOLERANCE:

@@ -1,4 +1,4 @@
-"""What the student studies: mixtures of recordings and of made-up sounds, five seconds each.
+"""What the student studies: mixtures of recordings and of made-up sounds.
 
 A few hundred minutes of recordings are little; a teacher that can name any mixture makes them many.
 Parametric sounds (tones, sweeps, noise bursts, clicks, struck bars) reach corners that the recordings do not.
@@ -13,10 +13,9 @@ import soxr
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from training.augmentation import coloured, loud_power
+from training.curriculum import Stage
 from training.recordings import TRAINING_RATE_HZ, Recordings
-
-MIXTURE_S = 5.0
-MIXTURE_SAMPLES = int(MIXTURE_S * TRAINING_RATE_HZ)
 
 # Share of each source among the recordings drawn: by variety of sounds, not by minutes.
 SOURCE_SHARES = {
@@ -30,28 +29,27 @@ SOURCE_SHARES = {
     "noisekun": 0.04,
     "blanket": 0.02,
 }
-MADE_UP_SHARE = 0.15
 ALONE_SHARE = 0.45
 THREE_SHARE = 0.12
 
 Audio = NDArray[np.float32]
 
 
-def made_up(rng: Generator) -> Audio:
-    """Return a parametric sound of MIXTURE_SAMPLES: some events of one kind, with random everything."""
+def made_up(rng: Generator, samples: int) -> Audio:
+    """Return a parametric sound of `samples`: some events of one kind, with random everything."""
     kind = rng.choice(["tone", "sweep", "noise", "click", "bar"])
-    out = np.zeros(MIXTURE_SAMPLES, np.float32)
+    out = np.zeros(samples, np.float32)
     length_s = float(
         rng.uniform(0.01, 0.06) if kind == "click" else np.exp(rng.uniform(np.log(0.05), np.log(2.5)))
     )
     event = _EVENTS[str(kind)](rng, max(64, int(length_s * TRAINING_RATE_HZ)))
     gap_s = length_s + float(np.exp(rng.uniform(np.log(0.05), np.log(2.0))))
-    start_s = float(rng.uniform(0.0, 2.0))
+    start_s = float(rng.uniform(0.0, 0.4)) * samples / TRAINING_RATE_HZ
     for _ in range(int(rng.integers(1, 12))):
         start = int(start_s * TRAINING_RATE_HZ)
-        if start >= MIXTURE_SAMPLES:
+        if start >= samples:
             break
-        piece = event[: MIXTURE_SAMPLES - start]
+        piece = event[: samples - start]
         out[start : start + piece.size] += piece * rng.uniform(0.7, 1.0)
         start_s += gap_s * float(rng.uniform(0.95, 1.05))
     return np.asarray(out / (np.abs(out).max() + 1e-6) * 0.5, np.float32)
@@ -138,34 +136,47 @@ class Mixer:
             by_source.setdefault(row.source, []).append(index)
         return cls(recordings, by_source)
 
-    def draw(self, rng: Generator) -> Audio:
-        """Return one mixture, float32 [MIXTURE_SAMPLES], peak at most 1."""
+    def draw(self, rng: Generator, stage: Stage) -> Audio:
+        """Return one mixture of the stage, float32 [stage.mixture_samples], peak at most 0.9."""
         u = rng.random()
         voices = 1 if u < ALONE_SHARE else 3 if u > 1 - THREE_SHARE else 2
-        out = np.zeros(MIXTURE_SAMPLES, np.float32)
+        out = np.zeros(stage.mixture_samples, np.float32)
         for voice in range(voices):
-            piece = made_up(rng) if rng.random() < MADE_UP_SHARE else self._recording(rng)
-            blocks = np.sort((piece.reshape(-1, 160) ** 2).mean(1))
-            loudness = np.sqrt(blocks[-blocks.size // 5 :].mean() + 1e-10)
+            invented = rng.random() < stage.made_up_share
+            piece = made_up(rng, stage.mixture_samples) if invented else self._recording(rng, stage)
             gain_db = 0.0 if voice == 0 else rng.uniform(-15, 3)
-            out += piece / loudness * 0.1 * 10 ** (gain_db / 20)
+            out += piece / np.sqrt(loud_power(piece)) * 0.1 * 10 ** (gain_db / 20)
+        if rng.random() < stage.altered_share:
+            out = coloured(rng, out, TRAINING_RATE_HZ)
         peak = float(np.abs(out).max())
         return (out / peak * 0.9).astype(np.float32) if peak > 0.9 else out
 
-    def _recording(self, rng: Generator) -> Audio:
+    def _recording(self, rng: Generator, stage: Stage) -> Audio:
         names = [name for name in SOURCE_SHARES if name in self.by_source]
         shares = np.array([SOURCE_SHARES[name] for name in names])
         source = names[int(rng.choice(len(names), p=shares / shares.sum()))]
         audio = self.recordings.audio[int(rng.choice(self.by_source[source]))]
-        speed = float(np.exp(rng.uniform(np.log(0.75), np.log(1.33)))) if rng.random() < 0.5 else 1.0
-        needed = int(MIXTURE_SAMPLES * speed) + 64
-        if audio.size > needed:
-            start = int(rng.integers(audio.size - needed))
-            audio = audio[start : start + needed]
-        piece = audio.astype(np.float32) / 32_768
+        farthest = np.log(stage.largest_speed)
+        speed = float(np.exp(rng.uniform(-farthest, farthest))) if rng.random() < 0.5 else 1.0
+        piece = _loud_piece(rng, audio, int(stage.mixture_samples * speed) + 64)
         if speed != 1.0:
             piece = soxr.resample(piece, TRAINING_RATE_HZ * speed, TRAINING_RATE_HZ, quality="LQ")
-        piece = piece[:MIXTURE_SAMPLES]
-        room = MIXTURE_SAMPLES - piece.size
+        if rng.random() < stage.altered_share / 2:
+            piece = piece[::-1]
+        piece = piece[: stage.mixture_samples]
+        room = stage.mixture_samples - piece.size
         lead = int(rng.integers(room + 1)) if room else 0
         return np.pad(piece, (lead, room - lead))
+
+
+def _loud_piece(rng: Generator, audio: NDArray[np.int16], needed: int) -> Audio:
+    """Cut `needed` samples at random, trying again where the recording is silent."""
+    whole = np.asarray(audio / 32_768, np.float32)
+    if audio.size <= needed:
+        return whole
+    for _ in range(4):
+        start = int(rng.integers(audio.size - needed))
+        piece = whole[start : start + needed]
+        if loud_power(piece) > 0.003 * loud_power(whole):
+            break
+    return piece
