@@ -2,8 +2,8 @@
 
     python -m training.export
 
-takes the student of the last checkpoint, writes one hop's step as `detectors/encoders/builtin.onnx`,
-and checks it against torch hop by hop.
+takes the student of the last stage, evens out the directions of its embeddings, writes one hop's step as
+`detectors/encoders/builtin.onnx`, and checks it against torch hop by hop.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from detectors.dsp import FRAMES_PER_HOP, N_MELS
+from detectors.dsp import FRAMES_PER_HOP, MEL_OVERLAP_SAMPLES, N_MELS, log_mel
 from detectors.encoders.builtin import WEIGHTS
+from detectors.types import HOP_SAMPLES
 from training.curriculum import CLOSE
 from training.distil import DIM, Student, checkpoint_of
 from training.network import StreamingEncoder, unit
-from training.targets import WORK
+from training.targets import WORK, targets_folder
 
 TOLERANCE = 1e-4
+WARM_UP_HOPS = 4  # the first hops after a cold start say little
 
 
 class OneHop(nn.Module):
@@ -43,6 +46,34 @@ def load_student(checkpoint: Path) -> Student:
     student = Student(int(weights["space.mean"].shape[0]))
     student.load_state_dict(weights)
     return student.eval()
+
+
+def raw_embeddings(student: Student, audio: NDArray[np.int16]) -> Tensor:
+    """Return what the student makes of clips [n, samples], before unit length: [n * hops, DIM]."""
+    hops = audio.shape[1] // HOP_SAMPLES
+    clips = np.asarray(audio[:, : hops * HOP_SAMPLES] / 32_768, np.float32)
+    mel = torch.from_numpy(log_mel(np.pad(clips, ((0, 0), (MEL_OVERLAP_SAMPLES, 0)))))
+    with torch.inference_mode():
+        embeddings: Tensor = student.encoder(mel, torch.zeros(len(mel), student.encoder.state_size))[0]
+    return embeddings[:, WARM_UP_HOPS:].flatten(0, 1).clone()
+
+
+def even_out(student: Student, audio: NDArray[np.int16]) -> None:
+    """Fold a softened whitening into the last layer.
+
+    A few directions carry what ordinary sounds have in common, and drown the rest in every comparison. Each
+    is divided by the root of its variance plus the mean variance: the strong ones shrink, and noise in the
+    weak ones is not blown up.
+    """
+    embeddings = torch.cat([raw_embeddings(student, part) for part in np.array_split(audio, 50)])
+    mean = embeddings.mean(0)
+    variances, directions = torch.linalg.eigh(torch.cov((embeddings - mean).T))
+    scale = (variances / variances.mean() + 1).rsqrt()
+    whitening = directions @ torch.diag(scale) @ directions.T
+    layer = student.encoder.embed
+    with torch.no_grad():
+        layer.bias.copy_(whitening @ (layer.bias - mean))
+        layer.weight.copy_(whitening @ layer.weight)
 
 
 def export(student: Student, path: Path) -> None:
@@ -88,6 +119,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     student = load_student(checkpoint_of(options.work, CLOSE))
+    shard = np.load(min(targets_folder(options.work, CLOSE).glob("[0-9]*[0-9].npz")))
+    even_out(student, shard["audio"])
     export(student, options.out)
     difference = largest_difference(student, options.out)
     if difference > TOLERANCE:
