@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.report import REPOSITORY, RESULTS
+from daemon.models.catalogue import MODELS, OfficialModel
+from daemon.models.folder import ModelFolder
+from daemon.models.pull import pull
 from detectors.dsp import FRAMES_PER_HOP, MEL_OVERLAP_SAMPLES, N_MELS, log_mel
 from detectors.encoders import Encoder, EncoderId
 from detectors.encoders.builtin import BuiltinEncoder
 from detectors.encoders.onnx_manifest import load_onnx_encoder
-from detectors.encoders.yamnet import load_yamnet
+from detectors.encoders.yamnet import EVERY_HOPS, load_yamnet
 from foundation.errors import OwnerError
 
 if TYPE_CHECKING:
@@ -20,7 +25,10 @@ if TYPE_CHECKING:
 
     from detectors.types import Samples
 
-HELP = "builtin, log_mel (no weights), the manifest of an ONNX model, or YAMNet's .tflite file"
+HELP = (
+    "builtin, log_mel (no weights), a name of `heard models list` whose published file lies in "
+    "$HEARD_SHARED/models, the manifest of an ONNX model, or YAMNet's .tflite file"
+)
 
 _FRAMES = 12 * FRAMES_PER_HOP  # the last 0.96 s
 
@@ -52,14 +60,30 @@ class LogMelStatistics:
         return np.concatenate([frames.reshape(len(frames), -1), tail], axis=1), embeddings
 
 
-def load_encoder(name: str) -> Encoder:
-    """Return the encoder of this name or file, ready to step. Raises SystemExit if there is none."""
+def load_encoder(name: str, *, each_hop: bool = False) -> Encoder:
+    """Return the encoder of this name or file, ready to step. Raises SystemExit if there is none.
+
+    With `each_hop`, one that would rest between hops does not: what it can tell, whatever that costs.
+    """
+    every_hops = 1 if each_hop else None
     if name == "log_mel":
         return LogMelStatistics()
     try:
         if name == "builtin":
             return BuiltinEncoder()
-        path = Path(name)
-        return load_yamnet(path) if path.suffix == ".tflite" else load_onnx_encoder(path)
+        path = _pulled(MODELS[name]) if name in MODELS else Path(name)
+        if path.suffix == ".tflite":
+            return load_yamnet(path, every_hops=every_hops or EVERY_HOPS)
+        return load_onnx_encoder(path, every_hops=every_hops)
     except OwnerError as error:
         raise SystemExit(str(error)) from error
+
+
+def _pulled(model: OfficialModel) -> Path:
+    """Make a published file of $HEARD_SHARED/models ready, once; return what its encoder is loaded from."""
+    folder = ModelFolder(root=RESULTS / "models")
+    if not folder.ready(model):
+        published = Path(os.environ.get("HEARD_SHARED", REPOSITORY.parent / "shared")) / "models"
+        file = published / ("yamnet.tflite" if model.kind == "yamnet" else model.file_name)
+        pull(model, folder, from_file=file, progress=lambda _done, _total: None, say=print)
+    return folder.entry(model)

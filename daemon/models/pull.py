@@ -74,6 +74,9 @@ def _install(
         _convert(model, published, folder.folder(model))
     else:
         write_atomically(folder.entry(model), published.read_bytes())
+    # Pulled by one user, such as root, and heard with by another: the service's.
+    for made in (*folder.folder(model).glob("*.onnx"), folder.entry(model)):
+        made.chmod(0o644)
     if expected is None:
         folder.pin(model, digest)
     if not keep:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, Self
@@ -127,8 +128,8 @@ class Manifest(_Part):
         return MelSettings(rate_hz=self.rate_hz, **(self.input.mel or MelManifest()).model_dump())
 
 
-def load_onnx_encoder(path: Path, *, threads: int = 1) -> WindowedEncoder:
-    """Read the manifest at `path` and the network it names.
+def load_onnx_encoder(path: Path, *, every_hops: int | None = None, threads: int = 1) -> WindowedEncoder:
+    """Read the manifest at `path` and the network it names; `every_hops` counts in place of its `hop_ms`.
 
     Raises ManifestError with file, line and column when the manifest is wrong, when the network differs from
     its sha256, or when it cannot do what the manifest says.
@@ -147,10 +148,12 @@ def load_onnx_encoder(path: Path, *, threads: int = 1) -> WindowedEncoder:
     if manifest.mel is not None and 2 * manifest.mel.high_hz > manifest.rate_hz:
         _refuse(document, ("input", "mel", "high_hz"), f"at most half of 'rate_hz', {manifest.rate_hz / 2:g}")
     network = _OnnxNetwork(document, manifest, content, threads)
-    silence = np.zeros((1, manifest.windowing.window_samples), np.float32)
-    dim = network.embed_first(silence)
-    id_ = windowed_id(manifest.name, manifest.windowing, dim, digest, manifest.mel, manifest.output)
-    return WindowedEncoder(network, manifest.windowing, id_)
+    windowing = manifest.windowing
+    if every_hops is not None:
+        windowing = replace(windowing, every_hops=every_hops)
+    dim = network.embed_first(np.zeros((1, windowing.window_samples), np.float32))
+    identity = windowed_id(manifest.name, windowing, dim, digest, manifest.mel, manifest.output)
+    return WindowedEncoder(network, windowing, identity)
 
 
 class _OnnxNetwork:

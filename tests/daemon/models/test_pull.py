@@ -52,6 +52,7 @@ def test_mn04_comes_over_a_broken_connection_and_is_converted(shared: Path, tmp_
     assert server.ranges == [None, "bytes=1500000-"]
     assert done.sha256 == MODELS["mn04"].sha256
     assert sorted(each.name for each in done.entry.parent.iterdir()) == ["manifest.yaml", "mn04.onnx"]
+    assert {each.stat().st_mode & 0o777 for each in done.entry.parent.iterdir()} == {0o644}
     assert load_encoder(_config(tmp_path, "mn04")).id.dim == 384
     assert load_encoder(_config(tmp_path, str(done.entry))).id == load_encoder(_config(tmp_path, "mn04")).id
 

@@ -153,4 +153,6 @@ def test_a_manifest_that_heard_wrote_reads_back(tmp_path: Path) -> None:
     (tmp_path / "mel.yaml").write_text(manifest_text(manifest), encoding="utf-8")
     encoder = load_onnx_encoder(tmp_path / "mel.yaml")
     assert encoder.id.name == "mel"
+    assert encoder.id == load_onnx_encoder(tmp_path / "mel.yaml", every_hops=2).id
+    assert encoder.id != load_onnx_encoder(tmp_path / "mel.yaml", every_hops=1).id
     assert encoder.initial_state().size == 63 + manifest.windowing.window_samples + 5 + 1
