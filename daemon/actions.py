@@ -85,6 +85,8 @@ def save_clip_door(recorder: EvidenceRecorder) -> Door:
     """Return the door of `heard.save_clip`."""
 
     def save_clip(request: ActionRequest) -> None:
+        if request.event is None:
+            raise ActionError("no sound made the rule fire, so there is no clip to keep")
         recorder.request(request.event, request.rule_id)
 
     return save_clip

@@ -73,4 +73,4 @@ def load_rule_set(
     path = config.rules if path is None else path
     if path is None:
         return ()
-    return load_rules(path, [profile.name for profile in profiles], list(config.streams))
+    return load_rules(path, {profile.name: profile.tags for profile in profiles}, list(config.streams))

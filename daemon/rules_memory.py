@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import replace
+import time
 from typing import TYPE_CHECKING
 
 from daemon.logs import Changes
 from foundation.atomic_file import write_atomically
-from rules.state import dump_state
+from rules.state import deafened
+from rules.state_json import dump_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ class RulesMemory:
             _log.warning("the rules start afresh: %s: %s", self._path, error)
             return engine.initial_state()
         # Whatever sounded then has ended; nobody will say so any more.
-        return replace(remembered, sounding=())
+        return engine.adopt(deafened(remembered, time.time()))
 
     def save(self, state: EngineState) -> None:
         """Write `state` if it is news. Blocks for the disk."""

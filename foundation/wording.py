@@ -28,7 +28,8 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 def describe(value: object) -> str:
     """Say in the owner's words what a YAML value is."""
     if isinstance(value, str):
-        return repr(value if len(value) <= 60 else value[:57] + "...")
+        # What is more than text knows itself how it is shown: cut, a secret would be told.
+        return repr(value if len(value) <= 60 or type(value) is not str else value[:57] + "...")
     if isinstance(value, bool):
         return f"the boolean {str(value).lower()}"
     if isinstance(value, int | float):

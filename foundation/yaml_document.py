@@ -2,14 +2,15 @@
 
 The dialect is YAML 1.1's with its traps taken out: keys are always text as written, `22:00:00`, `010` and
 `2024-01-31` are text, and an unquoted `on`, `off`, `yes` or `no` as a value is a boolean (quote it to mean
-the word). Tags and merge keys are refused; aliases are read, within bounds. What PyYAML's `safe_dump` writes
-of text, numbers and lists reads back as it was.
+the word). Merge keys are refused, and so are tags, unless the caller knows what they mean; aliases are read,
+within bounds. What PyYAML's `safe_dump` writes of text, numbers and lists reads back as it was.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Loc",
+    "Secret",
+    "TagFault",
     "YamlDocument",
     "describe",
     "in_order",
+    "plain_scalar",
     "read_yaml",
     "suggest",
     "validate",
@@ -80,10 +84,30 @@ class YamlDocument:
         return _problem(self.path, self.text, line, column, message)
 
 
-def read_yaml(path: Path, *, error: type[FileError]) -> YamlDocument:
-    """Read one YAML document; raise `error` with file, line and column of whatever is wrong with it."""
+class TagFault(Exception):  # noqa: N818 - a fault of the owner's, which gets its place in `read_yaml`
+    """What a tag stands for cannot be had; `str(fault)` says why."""
+
+
+class Secret(str):
+    """Text that no message shows."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "a secret"
+
+
+Resolver = Callable[[str, str], object]
+"""Takes a tag and the text behind it; returns what they stand for, or raises TagFault."""
+
+
+def read_yaml(path: Path, *, error: type[FileError], resolve: Resolver | None = None) -> YamlDocument:
+    """Read one YAML document; raise `error` with file, line and column of whatever is wrong with it.
+
+    `resolve` says what tags stand for. What it returns is placed as it is: an included YamlDocument too.
+    """
     text = _read_text(path, error)
-    reader = _Reader()
+    reader = _Reader(resolve)
     try:
         for event in yaml.parse(text, Loader=_Loader):
             reader.take(event)
@@ -156,8 +180,9 @@ class _Anchored:
 class _Reader:
     """Builds Python values from parser events without recursion. Holds the state of one file's reading."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolve: Resolver | None) -> None:
         self.root: Any = None
+        self._resolve = resolve
         self.marks: dict[Loc, tuple[int, int]] = {}
         self.key_marks: dict[Loc, tuple[int, int]] = {}
         self._open: list[_Open] = []
@@ -173,11 +198,11 @@ class _Reader:
                 if self._documents > 1:
                     raise _Fault(event.start_mark, "expected one YAML document, found a second one")
             case yaml.ScalarEvent():
-                self._refuse_tag(event)
                 if self._awaits_key():
+                    self._refuse_tag(event)
                     self._take_key(event)
                 else:
-                    value = _scalar(event)
+                    value = self._value(event)
                     self._place(event, value, nodes=1, depth=0)
                     self._remember(event.anchor, _Anchored(value, 1, 0))
             case yaml.AliasEvent():
@@ -186,6 +211,15 @@ class _Reader:
                 self._begin(event)
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 self._end()
+
+    def _value(self, event: Any) -> object:
+        if event.tag in {None, "!"} or self._resolve is None:
+            self._refuse_tag(event)
+            return _scalar(event)
+        try:
+            return self._resolve(event.tag, _text(event))
+        except TagFault as fault:
+            raise _Fault(event.start_mark, str(fault)) from None
 
     def _awaits_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1].value, dict) and self._open[-1].key is None
@@ -265,10 +299,10 @@ def _text(event: Any) -> str:
 
 def _scalar(event: Any) -> object:
     text = _text(event)
-    return _plain_scalar(text) if event.implicit[0] and event.tag is None else text
+    return plain_scalar(text) if event.implicit[0] and event.tag is None else text
 
 
-def _plain_scalar(text: str) -> object:
+def plain_scalar(text: str) -> object:
     """Return what an unquoted word means; text where nothing else fits."""
     value: object = text
     if text in _NULL:

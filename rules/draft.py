@@ -2,88 +2,139 @@
 
 from __future__ import annotations
 
-from bisect import insort
+import heapq
+from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
-from rules.state import EngineState, Onset, OnsetKey, Sounding, TriggerKey
+from rules.state import EngineState, due_times
 
 if TYPE_CHECKING:
-    from detectors.types import SoundEvent
-    from rules.model import ActionRequest, Rule, SoundTrigger
+    from collections.abc import Iterator, Mapping
 
-_ROUNDING_S = 1e-6
-"""Unix seconds as a float are good to a quarter of this."""
+    from rules.model import ActionRequest
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+Kind = Literal["sounding", "running", "alarm", "run"]
+
+
+class Due(NamedTuple):
+    """Something that time alone makes happen. At one moment, what was noted first comes first."""
+
+    at: float
+    order: int
+    kind: Kind
+    key: Any
+
+
+class Table(Generic[_Key, _Value]):
+    """One mapping of the state, copied when it is first changed."""
+
+    __slots__ = ("_changed", "_rows")
+
+    def __init__(self, rows: Mapping[_Key, _Value]) -> None:
+        self._rows = rows
+        self._changed: dict[_Key, _Value] | None = None
+
+    @property
+    def rows(self) -> Mapping[_Key, _Value]:
+        """What stands in it now."""
+        return self._rows
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was put in or taken out."""
+        return self._changed is not None
+
+    def put(self, key: _Key, value: _Value) -> None:
+        """Set one row."""
+        self._copy()[key] = value
+
+    def drop(self, key: _Key) -> None:
+        """Take one row out, if it is there."""
+        if key in self._rows:
+            del self._copy()[key]
+
+    def finish(self) -> Mapping[_Key, _Value]:
+        """Return the rows, not to be changed any more."""
+        return self._rows if self._changed is None else MappingProxyType(self._changed)
+
+    def _copy(self) -> dict[_Key, _Value]:
+        if self._changed is None:
+            self._rows = self._changed = dict(self._rows)
+        return self._changed
 
 
 class Draft:
-    """Changes while a step runs; the state it came from does not."""
+    """Changes while a step at `now` runs; the state it came from does not."""
 
-    def __init__(self, state: EngineState) -> None:
+    def __init__(self, state: EngineState, now: float) -> None:
+        self.sounding = Table(state.sounding)
+        self.onsets = Table(state.onsets)
+        self.partials = Table(state.partials)
+        self.running = Table(state.running)
+        self.alarms = Table(state.alarms)
+        self.fired_at = Table(state.fired_at)
+        self.kept_at = Table(state.kept_at)
+        self.runs = Table(state.runs)
+        self.requests: list[ActionRequest] = []
         self._before = state
-        self._sounding = list(state.sounding)
-        self._onsets = dict(state.onsets)
-        self._fired_at = dict(state.fired_at)
-        self._held = list(state.held)
+        self._now = now
+        self._agenda: list[Due] = []
+        if state.wake_at is not None and state.wake_at <= now:
+            self._agenda = [
+                Due(at, order, kind, key) for order, (at, kind, key) in enumerate(self._waiting())
+            ]
+            heapq.heapify(self._agenda)
+        self._order = len(self._agenda)
 
-    def add_sounding(self, item: Sounding) -> None:
-        """Wait for a sound to have gone on for long enough; the same event twice waits once."""
-        key = (item.trigger, item.event.id)
-        if all((other.trigger, other.event.id) != key for other in self._sounding):
-            self._sounding.append(item)
+    def schedule(self, at: float, kind: Kind, key: object) -> None:
+        """Note that something is due; what is cancelled later need not be taken back."""
+        if at <= self._now:
+            self._order += 1
+            heapq.heappush(self._agenda, Due(at, self._order, kind, key))
 
-    def end_sound(self, event: SoundEvent) -> None:
-        """Stop waiting for a sound that ended before it was long enough."""
-        self._sounding = [
-            item for item in self._sounding if item.event.id != event.id or item.due_at <= event.decided_at
-        ]
+    def take_due(self) -> Iterator[Due]:
+        """Give what is due by now, in order of time, along with what is scheduled meanwhile."""
+        while self._agenda and self._agenda[0].at <= self._now:
+            yield heapq.heappop(self._agenda)
 
-    def take_due(self, now: float) -> list[Sounding]:
-        """Remove and return the sounds that are long enough by `now`, in order of time."""
-        due = [item for item in self._sounding if item.due_at <= now]
-        if due:
-            self._sounding = [item for item in self._sounding if item.due_at > now]
-        return sorted(due, key=lambda item: item.due_at)
+    def finish(self) -> tuple[EngineState, tuple[ActionRequest, ...]]:
+        """Return the new state, and the requests in the order in which they were due."""
+        self.requests.sort(key=lambda request: request.due_at)
+        return self._state(), tuple(self.requests)
 
-    def completes(self, key: TriggerKey, trigger: SoundTrigger, event: SoundEvent) -> bool:
-        """Note one more sound; tell whether it is the last that the trigger needs, and then begin anew."""
-        if trigger.within_s is None:
-            return True
-        place = OnsetKey(key, event.stream)
-        onsets = list(self._onsets.get(place, ()))
-        if any(onset.event_id == event.id for onset in onsets):
-            return False
-        insort(onsets, Onset(event.onset_at, event.id))
-        oldest = onsets[-1].at - trigger.within_s - _ROUNDING_S
-        onsets = [onset for onset in onsets if onset.at >= oldest]
-        if len(onsets) >= trigger.count:
-            self._onsets.pop(place, None)
-            return True
-        self._onsets[place] = tuple(onsets)
-        return False
+    def _waiting(self) -> Iterator[tuple[float, Kind, Any]]:
+        for waiting, sounding in self.sounding.rows.items():
+            yield sounding.due_at, "sounding", waiting
+        for place, running in self.running.rows.items():
+            if running.due_at is not None:
+                yield running.due_at, "running", place
+        for key, at in self.alarms.rows.items():
+            yield at, "alarm", key
+        for rule_id, runs in self.runs.rows.items():
+            for cursor in (cursor for run in runs for cursor in run.cursors):
+                yield cursor.at, "run", rule_id
 
-    def cools_down(self, rule: Rule, at: float) -> bool:
-        """Tell whether the rule fired too close to `at`: either way, as a stream that lags reports late."""
-        last = self._fired_at.get(rule.id)
-        return last is not None and abs(at - last) < rule.cooldown_s
-
-    def note_firing(self, rule: Rule, at: float) -> None:
-        """Begin the rule's cooldown."""
-        if rule.cooldown_s > 0:
-            self._fired_at[rule.id] = at
-
-    def hold(self, request: ActionRequest) -> None:
-        """Keep a request until it is due."""
-        self._held.append(request)
-
-    def finish(self, now: float) -> tuple[EngineState, tuple[ActionRequest, ...]]:
-        """Return the new state and the requests that are due by `now`."""
-        self._held.sort(key=lambda request: request.due_at)
-        due = tuple(request for request in self._held if request.due_at <= now)
+    def _state(self) -> EngineState:
+        tables = (
+            self.sounding, self.onsets, self.partials, self.running,
+            self.alarms, self.fired_at, self.kept_at, self.runs,
+        )  # fmt: skip
+        if not any(table.changed for table in tables):
+            return self._before
         state = EngineState(
-            sounding=tuple(self._sounding),
-            onsets=MappingProxyType(self._onsets),
-            fired_at=MappingProxyType(self._fired_at),
-            held=tuple(self._held[len(due) :]),
+            sounding=self.sounding.finish(),
+            onsets=self.onsets.finish(),
+            partials=self.partials.finish(),
+            running=self.running.finish(),
+            alarms=self.alarms.finish(),
+            fired_at=self.fired_at.finish(),
+            kept_at=self.kept_at.finish(),
+            runs=self.runs.finish(),
+            wake_at=self._before.wake_at,
         )
-        return (self._before if state == self._before else state), due
+        if any(table.changed for table in (self.sounding, self.running, self.alarms, self.runs)):
+            return replace(state, wake_at=min(due_times(state), default=None))
+        return state

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from detectors.types import Phase
-from foundation.wording import describe, did_you_mean
-from rules.action_grammar import read_action
-from rules.model import Action, Rule, SoundTrigger, TimeCondition
+from rules.action_grammar import read_actions
+from rules.condition_grammar import read_condition
+from rules.data_grammar import read_variables
+from rules.model import MAX_RUNS, Mode, Rule, SoundTrigger
 from rules.reading import Node, read_each, read_key
+from rules.scope import read_name
+from rules.trigger_grammar import read_trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Iterator
 
-RULE_KEYS = ("id", "alias", "description", "enabled", "triggers", "conditions", "actions", "cooldown")
-TRIGGER_KEYS = ("trigger", "profile", "stream", "above", "for", "count", "within", "phase")
-TIME_KEYS = ("condition", "after", "before", "weekday")
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-MAX_COUNT = 100
-MAX_NAME = 100
+    from rules.model import Trigger
+    from rules.scope import Scope
 
-_LATER_TRIGGERS = ("sequence", "silence", "mqtt", "time")
-_LATER_CONDITIONS = ("mqtt", "state", "template", "and", "or", "not")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """What there is to listen for, and where. None: not to be checked."""
-
-    profiles: Collection[str] | None = None
-    streams: Collection[str] | None = None
+RULE_KEYS = (
+    "id", "alias", "description", "enabled", "variables", "triggers", "conditions", "actions", "mode", "max",
+    "cooldown", "keep_firing_for",
+)  # fmt: skip
+SINGULAR = {"trigger": "triggers", "condition": "conditions", "action": "actions"}
 
 
-def read_rule(node: Node, names: Names) -> Rule | None:
+def read_rule(node: Node, scope: Scope) -> Rule | None:
     """Make a rule of a mapping; None where anything in it was refused."""
     before = len(node.problems)
-    keys = node.entries(
-        RULE_KEYS,
-        also={"trigger": "triggers", "condition": "conditions", "action": "actions"},
-        refused={"mode": f"'mode' is not supported yet; supported: {', '.join(RULE_KEYS)}"},
-    )
+    keys = node.entries(RULE_KEYS, also=SINGULAR)
     if keys is None:
         return None
     for required, purpose in (
@@ -50,125 +39,78 @@ def read_rule(node: Node, names: Names) -> Rule | None:
     ):
         if required not in keys:
             node.refuse(f"{required!r} is missing: every rule needs {purpose}")
-    rule_id = read_key(keys, "id", _name, "")
-    alias = read_key(keys, "alias", Node.text, "")
-    description = read_key(keys, "description", Node.text, "")
-    enabled = read_key(keys, "enabled", Node.flag, default=True)
-    cooldown_s = read_key(keys, "cooldown", Node.seconds, 0.0)
-    triggers = read_each(keys.get("triggers"), lambda item: _trigger(item, names), at_least_one="trigger")
-    conditions = read_each(keys.get("conditions"), _condition)
-    actions: tuple[Action, ...] = read_each(keys.get("actions"), read_action, at_least_one="action")
+    triggers: tuple[Trigger, ...] = read_each(
+        keys.get("triggers"), lambda item: read_trigger(item, scope), at_least_one="trigger"
+    )
+    scope = replace(
+        scope,
+        trigger_ids=tuple(trigger.id for trigger in triggers if trigger.id),
+        variables=frozenset(_variable_names(node)),
+    )
+    rule = Rule(
+        id=read_key(keys, "id", read_name, ""),
+        alias=read_key(keys, "alias", Node.text, ""),
+        description=read_key(keys, "description", Node.text, ""),
+        enabled=read_key(keys, "enabled", Node.flag, default=True),
+        variables=read_variables(keys["variables"], scope) if "variables" in keys else {},
+        triggers=triggers,
+        conditions=read_each(keys.get("conditions"), lambda item: read_condition(item, scope)),
+        actions=read_actions(keys.get("actions"), scope),
+        mode=Mode(
+            read_key(keys, "mode", lambda item: item.choice([mode.value for mode in Mode]), "parallel")
+        ),
+        max_runs=read_key(keys, "max", lambda item: item.whole(2, 1_000), MAX_RUNS),
+        cooldown_s=read_key(keys, "cooldown", Node.seconds, 0.0),
+        keep_firing_for_s=read_key(keys, "keep_firing_for", Node.seconds, 0.0),
+    )
+    if "max" in keys and rule.mode in {Mode.SINGLE, Mode.RESTART}:
+        keys["max"].refuse(
+            f"'max' is for the modes queued and parallel, and the mode is {rule.mode}", key=True
+        )
     if len(node.problems) > before:
         return None
-    return Rule(
-        id=rule_id,
-        alias=alias,
-        description=description,
-        enabled=enabled,
-        triggers=triggers,
-        conditions=conditions,
-        actions=actions,
-        cooldown_s=cooldown_s,
-    )
+    _warn_of_shadows(keys["triggers"], triggers)
+    return rule
 
 
-def _name(node: Node) -> str | None:
-    name = node.text()
-    if name is not None and (len(name) > MAX_NAME or not name.isprintable()):
-        node.refuse(f"expected a name of at most {MAX_NAME} printable characters, found {describe(name)}")
-        return None
-    return name
+def _variable_names(node: Node) -> Iterator[str]:
+    """Give every name that anything in the rule sets, here or behind an include."""
+    if isinstance(node.value, dict):
+        for key, value in node.value.items():
+            child = node.child(key, value)
+            if key == "variables" and isinstance(child.value, dict):
+                yield from (name for name in child.value if isinstance(name, str))
+            yield from _variable_names(child)
+    elif isinstance(node.value, list):
+        for item in node.items():
+            yield from _variable_names(item)
 
 
-# --- triggers ---------------------------------------------------------------------------------------------
+def _warn_of_shadows(node: Node, triggers: tuple[Trigger, ...]) -> None:
+    """Say where a trigger adds nothing: whatever it fires for, an earlier or later one fires for as well."""
+    for place, (item, trigger) in enumerate(zip(node.items(), triggers, strict=True)):
+        for other_place, other in enumerate(triggers):
+            if (
+                place != other_place
+                and _covers(other, trigger)
+                and not (_covers(trigger, other) and place < other_place)
+            ):
+                item.warn(
+                    f"never by itself: trigger {other_place + 1} fires for everything that this one does"
+                )
+                break
 
 
-def _trigger(node: Node, names: Names) -> SoundTrigger | None:
-    if not _is_kind(node, "trigger", ("sound",), _LATER_TRIGGERS, old_key="platform"):
-        return None
-    keys = node.entries(TRIGGER_KEYS, also={"profiles": "profile", "streams": "stream"})
-    assert keys is not None
-    if "profile" not in keys:
-        node.refuse("'profile' is missing: which sound to listen for")
-    profiles = read_each(keys.get("profile"), lambda item: _profile(item, names), at_least_one="profile")
-    streams = read_each(
-        keys.get("stream"),
-        lambda item: _known_name(item, "stream", names.streams),
-        at_least_one="stream (leave the key out for every stream)",
-    )
-    above = keys["above"].number(0, 1) if "above" in keys else None
-    count = read_key(keys, "count", lambda item: item.whole(1, MAX_COUNT), 1)
-    within_s = keys["within"].seconds() if "within" in keys else None
-    _check_repetition(keys, count, within_s)
-    return SoundTrigger(
-        profiles=profiles,
-        streams=streams,
-        above=above,
-        phase=Phase(read_key(keys, "phase", lambda item: item.choice(("started", "ended")), "started")),
-        for_s=read_key(keys, "for", Node.seconds, 0.0),
-        count=count,
-        within_s=within_s,
-    )
-
-
-def _check_repetition(keys: Mapping[str, Node], count: int, within_s: float | None) -> None:
-    if "count" in keys and count > 1 and "within" not in keys:
-        keys["count"].refuse("'count' needs 'within': how close together the sounds must be", key=True)
-    if "within" in keys and count == 1:
-        keys["within"].refuse("'within' needs 'count': how many sounds there must be, 2 or more", key=True)
-    elif within_s == 0:
-        keys["within"].refuse("expected a duration longer than nothing")
-
-
-def _profile(node: Node, names: Names) -> str | None:
-    if isinstance(node.value, str) and node.value.startswith("tag:"):
-        node.refuse("tags of profiles are not supported yet: name the profiles")
-        return None
-    return _known_name(node, "profile", names.profiles)
-
-
-def _known_name(node: Node, kind: str, known: Collection[str] | None) -> str | None:
-    name = node.text()
-    if name is not None and known is not None and name not in known:
-        node.refuse(f"there is no {kind} {name!r}{did_you_mean(name, known)}")
-        return None
-    return name
-
-
-# --- conditions -------------------------------------------------------------------------------------------
-
-
-def _condition(node: Node) -> TimeCondition | None:
-    if not _is_kind(node, "condition", ("time",), _LATER_CONDITIONS):
-        return None
-    keys = node.entries(TIME_KEYS, also={"weekdays": "weekday"})
-    assert keys is not None
-    if not keys.keys() - {"condition"}:
-        node.refuse("the condition 'time' needs 'after', 'before' or 'weekday'")
-    after = keys["after"].clock() if "after" in keys else None
-    before = keys["before"].clock() if "before" in keys else None
-    if after is not None and after == before:
-        keys["before"].refuse("'after' and 'before' are the same time: the condition would say nothing")
-    weekdays = read_each(keys.get("weekday"), _weekday, at_least_one="weekday")
-    return TimeCondition(after=after, before=before, weekdays=frozenset(weekdays))
-
-
-def _weekday(node: Node) -> int | None:
-    day = node.choice(WEEKDAYS)
-    return None if day is None else WEEKDAYS.index(day)
-
-
-def _is_kind(
-    node: Node, key: str, known: tuple[str, ...], planned: tuple[str, ...], *, old_key: str | None = None
-) -> bool:
-    """Check that a mapping says with `key` which kind it is, and that the kind is known."""
-    if not isinstance(node.value, dict):
-        node.refuse(f"expected a mapping such as {{{key}: {known[0]}, …}}, found {describe(node.value)}")
+def _covers(wide: Trigger, narrow: Trigger) -> bool:
+    if wide.id != narrow.id:
         return False
-    if key in node.value:
-        return node.child(key, node.value[key]).choice(known, planned=planned) is not None
-    if old_key is not None and old_key in node.value:
-        node.child(old_key, None).refuse(f"unknown key {old_key!r}; did you mean {key!r}?", key=True)
-    else:
-        node.refuse(f"{key!r} is missing: supported: {', '.join(known)}")
-    return False
+    if not (isinstance(wide, SoundTrigger) and isinstance(narrow, SoundTrigger)):
+        return wide == narrow
+    same: list[Any] = [wide.phase, wide.for_s, wide.count, wide.within_s]
+    return (
+        same == [narrow.phase, narrow.for_s, narrow.count, narrow.within_s]
+        and set(narrow.profiles) <= set(wide.profiles)
+        and (not wide.streams or (bool(narrow.streams) and set(narrow.streams) <= set(wide.streams)))
+        and (wide.above is None or (narrow.above is not None and narrow.above >= wide.above))
+        and (wide.below is None or (narrow.below is not None and narrow.below <= wide.below))
+    )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from foundation.wording import describe, did_you_mean, expected_text, suggest
+from foundation.yaml_document import YamlDocument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from foundation.errors import Problem
-    from foundation.yaml_document import Loc, YamlDocument
+    from foundation.yaml_document import Loc
 
 _T = TypeVar("_T")
 
@@ -33,14 +34,22 @@ class Node:
     value: Any
     problems: list[Problem] = field(repr=False)
     """Shared by all nodes of one document; grows."""
+    warnings: list[Problem] = field(default_factory=list, repr=False)
+    """The same for what can be used, but never does anything."""
 
     def refuse(self, message: str, *, key: bool = False) -> None:
         """Note that this value, or its key, cannot be used."""
         self.problems.append(self.document.problem(self.loc, message, key=key))
 
+    def warn(self, message: str, *, key: bool = False) -> None:
+        """Note that this value, or its key, can never do what it is there for."""
+        self.warnings.append(self.document.problem(self.loc, message, key=key))
+
     def child(self, part: str | int, value: object) -> Node:
-        """Return the value one step further down."""
-        return Node(document=self.document, loc=(*self.loc, part), value=value, problems=self.problems)
+        """Return the value one step further down, in the file that it was included from."""
+        if isinstance(value, YamlDocument):
+            return replace(self, document=value, loc=(), value=value.data)
+        return replace(self, loc=(*self.loc, part), value=value)
 
     def entries(
         self,
@@ -193,6 +202,21 @@ def read_each(
             node.refuse(f"expected at least one {at_least_one}, found {describe(node.value)}")
         return ()
     return tuple(value for item in node.items() if (value := reader(item)) is not None)
+
+
+def kind_of(
+    node: Node, key: str, known: Sequence[str], planned: Sequence[str], *, old_key: str | None = None
+) -> str | None:
+    """Read which kind a mapping says it is with `key`; None where that is not known."""
+    if not isinstance(node.value, dict):
+        node.refuse(f"expected a mapping such as {{{key}: {known[0]}, …}}, found {describe(node.value)}")
+    elif key in node.value:
+        return node.child(key, node.value[key]).choice(known, planned=planned)
+    elif old_key is not None and old_key in node.value:
+        node.child(old_key, None).refuse(f"unknown key {old_key!r}; did you mean {key!r}?", key=True)
+    else:
+        node.refuse(f"{key!r} is missing: supported: {', '.join(known)}")
+    return None
 
 
 def _listed(words: Sequence[str], *, last: str = "and") -> str:

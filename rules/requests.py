@@ -1,126 +1,88 @@
-"""From a rule that fired to what it asks for: times, texts and ids worked out."""
+"""From an action to what it asks for: texts worked out, and an id that a replay gives again."""
 
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from rules.model import LOG, MQTT_PUBLISH, SAVE_CLIP, Action, ActionRequest, Delay, PublishMqtt, Rule
+from rules.model import LOG, MQTT_PUBLISH, SAVE_CLIP, ActionRequest, PublishMqtt, SaveClip
 from rules.template import Template, TemplateFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
-    from detectors.types import SoundEvent
+    from rules.context import Context
 
 MAX_PAYLOAD = 262_144
-"""Characters that one payload may have."""
+"""Characters that one payload or variable may have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Firing:
-    """One rule that fired, for one sound."""
-
-    rule: Rule
-    trigger_digest: str
-    event: SoundEvent
-    at: float
-    """Unix seconds of event time."""
-
-
-def requests_of(
-    firing: Firing, *, clip_url: Callable[[SoundEvent], str], zone: tzinfo
-) -> Iterator[ActionRequest]:
-    """Work out every action of the rule, in order; one that fails becomes a LOG request in its place."""
-    variables = template_variables(firing.event, firing.rule.id, clip_url=clip_url, zone=zone)
-    due_at = firing.at
-    for index, action in enumerate(firing.rule.actions):
-        if isinstance(action, Delay):
-            due_at += action.delay_s
-            continue
-        name, data = _work_out(action, variables, place=f"rule {firing.rule.id!r}, action {index + 1}")
-        yield ActionRequest(
-            id=_request_id(firing, index),
-            rule_id=firing.rule.id,
-            action=name,
-            event=firing.event,
-            due_at=due_at,
-            data=data,
-        )
-
-
-def template_variables(
-    event: SoundEvent, rule_id: str, *, clip_url: Callable[[SoundEvent], str], zone: tzinfo
-) -> dict[str, dict[str, Any]]:
-    """Return what a template may name, as `rules.template.NAMES` promises. Times are ISO 8601 in `zone`."""
-    return {
-        "trigger": {
-            "id": event.id,
-            "profile": event.profile,
-            "stream": event.stream,
-            "phase": event.phase.value,
-            "score": round(float(event.score), 4),
-            "level_dbfs": _decibels(event.level_dbfs),
-            "noise_floor_dbfs": _decibels(event.noise_floor_dbfs),
-            "started": _iso(event.onset_at, zone),
-            "ended": None if event.ended_at is None else _iso(event.ended_at, zone),
-            "clip_url": clip_url(event),
-        },
-        "rule": {"id": rule_id},
+def work_out(action: PublishMqtt | SaveClip, context: Context) -> tuple[str, Mapping[str, Any]]:
+    """Return name and data of what an action asks for; raises TemplateFault where it cannot be worked out."""
+    if isinstance(action, SaveClip):
+        if context.cause.event is None:
+            raise TemplateFault("no sound made the rule fire, so there is no clip to keep")
+        return SAVE_CLIP, {}
+    return MQTT_PUBLISH, {
+        "topic": action.topic.text(context.names),
+        "payload": _payload(action.payload, context.names),
+        "qos": action.qos,
+        "retain": action.retain,
     }
 
 
-def _work_out(action: Action, variables: Mapping[str, Any], *, place: str) -> tuple[str, Mapping[str, Any]]:
-    if not isinstance(action, PublishMqtt):
-        return SAVE_CLIP, {}
-    try:
-        return MQTT_PUBLISH, {
-            "topic": action.topic.text(variables),
-            "payload": _payload(action.payload, variables),
-            "qos": action.qos,
-            "retain": action.retain,
-        }
-    except TemplateFault as fault:
-        return LOG, {"level": "error", "message": f"{place} ({MQTT_PUBLISH}): {fault}"}
+def plain_value(value: Any, names: Mapping[str, Any]) -> Any:
+    """Work out a variable: text, numbers, lists and mappings that JSON can say."""
+    filled = _filled(value, names)
+    _json(filled, "the value")
+    return filled
 
 
-def _payload(payload: Any, variables: Mapping[str, Any]) -> str:
+def request(context: Context, number: int, action: str, data: Mapping[str, Any]) -> ActionRequest:
+    """Make the request that is the run's `number`th."""
+    cause = context.cause
+    sound = f"{cause.at!r}" if cause.event is None else f"{cause.event.id}\0{cause.event.phase.value}"
+    key = f"{context.rule_id}\0{cause.trigger.digest}\0{sound}\0{number}"
+    return ActionRequest(
+        id=blake2b(key.encode(), digest_size=8).hexdigest(),
+        rule_id=context.rule_id,
+        action=action,
+        event=cause.event,
+        due_at=context.at,
+        data=data,
+    )
+
+
+def complaint(context: Context, number: int, message: str) -> ActionRequest:
+    """Make the request that tells the owner what went wrong."""
+    return request(
+        context, number, LOG, {"level": "error", "message": f"rule {context.rule_id!r}, {message}"}
+    )
+
+
+def _payload(payload: Any, names: Mapping[str, Any]) -> str:
     if isinstance(payload, Template):
-        return payload.text(variables)
+        return payload.text(names)
+    return _json(_filled(payload, names), "the payload")
+
+
+def _json(value: Any, what: str) -> str:
     try:
-        text = json.dumps(_filled(payload, variables), ensure_ascii=False, allow_nan=False)
-    except ValueError as failure:
-        raise TemplateFault(f"the payload is no JSON: {failure}") from None
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as failure:
+        raise TemplateFault(f"{what} is no JSON: {failure}") from None
     if len(text) > MAX_PAYLOAD:
-        raise TemplateFault(f"the payload is longer than {MAX_PAYLOAD} characters")
+        raise TemplateFault(f"{what} is longer than {MAX_PAYLOAD} characters")
     return text
 
 
-def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
+def _filled(value: Any, names: Mapping[str, Any]) -> Any:
     match value:
         case Template():
-            return value.value(variables)
+            return value.value(names)
         case dict():
-            return {key: _filled(item, variables) for key, item in value.items()}
+            return {key: _filled(item, names) for key, item in value.items()}
         case list():
-            return [_filled(item, variables) for item in value]
+            return [_filled(item, names) for item in value]
     return value
-
-
-def _request_id(firing: Firing, index: int) -> str:
-    event = firing.event
-    key = f"{firing.rule.id}\0{firing.trigger_digest}\0{event.id}\0{event.phase.value}\0{index}"
-    return blake2b(key.encode(), digest_size=8).hexdigest()
-
-
-def _decibels(level_dbfs: float) -> float | None:
-    # Digital silence is minus infinity, which JSON cannot say.
-    return round(float(level_dbfs), 2) if math.isfinite(level_dbfs) else None
-
-
-def _iso(unix_s: float, zone: tzinfo) -> str:
-    return datetime.fromtimestamp(unix_s, zone).isoformat(timespec="milliseconds")

@@ -1,19 +1,15 @@
-"""What the engine remembers between events, as a value that JSON can hold over a restart."""
+"""What the engine remembers between events, as values that `rules.state_json` can write down."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from detectors.types import Phase, SoundEvent
-from rules.model import ActionRequest
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-VERSION = 1
+    from detectors.types import SoundEvent
 
 
 class TriggerKey(NamedTuple):
@@ -23,11 +19,12 @@ class TriggerKey(NamedTuple):
     digest: str
 
 
-class OnsetKey(NamedTuple):
-    """Where repetitions are counted: sounds on different streams are not repetitions."""
+class Place(NamedTuple):
+    """Where a trigger keeps count: sounds on different streams are not repetitions."""
 
     trigger: TriggerKey
     stream: str
+    """Empty where the trigger looks at all streams together."""
 
 
 class Onset(NamedTuple):
@@ -37,13 +34,93 @@ class Onset(NamedTuple):
     event_id: str
 
 
+class Waiting(NamedTuple):
+    """Which sound a trigger waits for to have gone on for long enough."""
+
+    trigger: TriggerKey
+    event_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sounding:
     """A sound that goes on, and that a trigger fires for at `due_at` unless it ends before."""
 
-    trigger: TriggerKey
     event: SoundEvent
     due_at: float
+
+
+class Partial(NamedTuple):
+    """The first steps of a sequence."""
+
+    first_at: float
+    last_at: float
+    last_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A sound whose silence is waited for. Short pauses belong to it."""
+
+    began_at: float
+    until: float
+    """When it was heard last."""
+    going_on: tuple[str, ...]
+    """Ids of the sounds that have not ended."""
+    event: SoundEvent
+    for_s: float
+    """How long it must be silent."""
+
+    @property
+    def due_at(self) -> float | None:
+        """When it has been silent for long enough; None while a sound goes on."""
+        return None if self.going_on else self.until + self.for_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why a rule fired."""
+
+    trigger: TriggerKey
+    trigger_id: str
+    event: SoundEvent | None
+    at: float
+    """Unix seconds of event time."""
+
+
+class Frame(NamedTuple):
+    """A place in one list of actions."""
+
+    branch: int
+    """Which of the lists that the action one frame further out has."""
+    step: int
+    """The action that comes next, or that the next frame is inside of."""
+    round: int = 0
+    """Which repetition, from 1, where the list is repeated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """Where a run goes on, and when. Inside a `parallel` there are several."""
+
+    at: float
+    frames: tuple[Frame, ...]
+    """From the rule's own list of actions inwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The actions of a rule that fired, under way. Without cursors it waits for the runs before it."""
+
+    cause: Cause
+    program: str
+    """Digest of the actions that the frames point into."""
+    cursors: tuple[Cursor, ...]
+    variables: Mapping[str, Any]
+    requests: int = 0
+    """How many it has made."""
+    burst_at: float = 0.0
+    burst: int = 0
+    """How many actions it has taken at the moment `burst_at`."""
 
 
 def _none() -> Mapping[Any, Any]:
@@ -54,117 +131,36 @@ def _none() -> Mapping[Any, Any]:
 class EngineState:
     """Everything that the next step depends on besides the rules. Replaced, never changed."""
 
-    sounding: tuple[Sounding, ...] = ()
-    onsets: Mapping[OnsetKey, tuple[Onset, ...]] = field(default_factory=_none)
+    sounding: Mapping[Waiting, Sounding] = field(default_factory=_none)
+    onsets: Mapping[Place, tuple[Onset, ...]] = field(default_factory=_none)
     """Sounds so far of triggers that count, in order of time."""
+    partials: Mapping[Place, tuple[Partial | None, ...]] = field(default_factory=_none)
+    """How far sequences have come: for each number of steps the latest try."""
+    running: Mapping[Place, Running] = field(default_factory=_none)
+    alarms: Mapping[TriggerKey, float] = field(default_factory=_none)
+    """When the clock next shows what a trigger waits for."""
     fired_at: Mapping[str, float] = field(default_factory=_none)
     """When each rule that has a cooldown fired last."""
-    held: tuple[ActionRequest, ...] = ()
-    """Requests behind a delay, in the order in which they are due."""
+    kept_at: Mapping[str, float] = field(default_factory=_none)
+    """When each rule that keeps firing was last triggered."""
+    runs: Mapping[str, tuple[Run, ...]] = field(default_factory=_none)
+    """By rule, in the order in which they began."""
+    wake_at: float | None = None
+    """When time alone makes something happen, or earlier."""
 
 
-def dump_state(state: EngineState) -> dict[str, Any]:
-    """Return the state as plain values, all of which strict JSON can say."""
-    return {
-        "version": VERSION,
-        "sounding": [
-            {"trigger": list(item.trigger), "event": _dump_event(item.event), "due_at": item.due_at}
-            for item in state.sounding
-        ],
-        "onsets": [
-            {"trigger": list(key.trigger), "stream": key.stream, "onsets": [list(onset) for onset in onsets]}
-            for key, onsets in state.onsets.items()
-        ],
-        "fired_at": dict(state.fired_at),
-        "held": [
-            {
-                "id": request.id,
-                "rule_id": request.rule_id,
-                "action": request.action,
-                "event": _dump_event(request.event),
-                "due_at": request.due_at,
-                "data": dict(request.data),
-            }
-            for request in state.held
-        ],
+def due_times(state: EngineState) -> Iterator[float]:
+    """Give every moment for which something waits."""
+    yield from (item.due_at for item in state.sounding.values())
+    yield from (item.due_at for item in state.running.values() if item.due_at is not None)
+    yield from state.alarms.values()
+    yield from (cursor.at for runs in state.runs.values() for run in runs for cursor in run.cursors)
+
+
+def deafened(state: EngineState, now: float) -> EngineState:
+    """Return the state after a pause in listening up to `now`: whatever sounded then has ended unreported."""
+    running = {
+        place: replace(item, going_on=(), until=max(item.until, now)) if item.going_on else item
+        for place, item in state.running.items()
     }
-
-
-def load_state(data: object) -> EngineState:
-    """Return the state that `dump_state` gave; raise ValueError for anything else."""
-    try:
-        return _load(data)
-    except (AttributeError, KeyError, TypeError, ValueError) as failure:
-        raise ValueError(f"not a dumped state of the rules: {failure!r}") from failure
-
-
-def _load(data: Any) -> EngineState:
-    if data["version"] != VERSION:
-        raise ValueError(f"version {data['version']!r}")
-    return EngineState(
-        sounding=tuple(
-            Sounding(
-                trigger=_load_key(item["trigger"]),
-                event=_load_event(item["event"]),
-                due_at=float(item["due_at"]),
-            )
-            for item in data["sounding"]
-        ),
-        onsets=MappingProxyType(
-            {
-                OnsetKey(_load_key(item["trigger"]), str(item["stream"])): tuple(
-                    Onset(float(at), str(event_id)) for at, event_id in item["onsets"]
-                )
-                for item in data["onsets"]
-            }
-        ),
-        fired_at=MappingProxyType({str(rule): float(at) for rule, at in data["fired_at"].items()}),
-        held=tuple(_load_request(item) for item in data["held"]),
-    )
-
-
-def _load_key(data: Any) -> TriggerKey:
-    rule_id, digest = data
-    return TriggerKey(str(rule_id), str(digest))
-
-
-def _load_request(data: Any) -> ActionRequest:
-    return ActionRequest(
-        id=str(data["id"]),
-        rule_id=str(data["rule_id"]),
-        action=str(data["action"]),
-        event=_load_event(data["event"]),
-        due_at=float(data["due_at"]),
-        data=dict(data["data"]),
-    )
-
-
-def _dump_event(event: SoundEvent) -> dict[str, Any]:
-    plain = asdict(event) | {"phase": event.phase.value}
-    return {key: _dump_number(value) for key, value in plain.items()}
-
-
-def _dump_number(value: object) -> object:
-    """Write what JSON has no number for, such as the level of digital silence, as text."""
-    if isinstance(value, bool | str) or value is None:
-        return value
-    number = float(value)  # type: ignore[arg-type] # the fields of an event are text, flags and numbers
-    return number if math.isfinite(number) else str(number)
-
-
-def _load_event(data: Any) -> SoundEvent:
-    return SoundEvent(
-        id=str(data["id"]),
-        phase=Phase(data["phase"]),
-        profile=str(data["profile"]),
-        profile_version=str(data["profile_version"]),
-        stream=str(data["stream"]),
-        epoch_s=float(data["epoch_s"]),
-        onset_s=float(data["onset_s"]),
-        decided_s=float(data["decided_s"]),
-        end_s=None if data["end_s"] is None else float(data["end_s"]),
-        score=float(data["score"]),
-        level_dbfs=float(data["level_dbfs"]),
-        noise_floor_dbfs=float(data["noise_floor_dbfs"]),
-        speech=bool(data["speech"]),
-    )
+    return replace(state, sounding=_none(), running=MappingProxyType(running))

@@ -46,7 +46,7 @@ def test_a_cooldown_and_a_delay_outlive_a_restart(tmp_path: Path, engine: Engine
 
     assert restored == state
     assert restored.fired_at
-    assert restored.held
+    assert restored.runs
 
 
 def test_a_sound_that_went_on_is_forgotten(tmp_path: Path, engine: Engine) -> None:

@@ -6,9 +6,14 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from detectors.types import Phase, SoundEvent
+from rules.context import Context, House
 from rules.engine import Engine
+from rules.state import Cause, TriggerKey
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+    from typing import Any
+
     from rules.model import Rule
 
 
@@ -48,3 +53,10 @@ def clip_url(event: SoundEvent) -> str:
 def engine(*rules: Rule) -> Engine:
     """Make an engine whose owner lives by UTC."""
     return Engine(rules, clip_url, UTC)
+
+
+def context(at: float = 0.0, *, zone: tzinfo = UTC, trigger_id: str = "", **variables: Any) -> Context:
+    """Make the moment at which a rule fires for a snap."""
+    cause = Cause(trigger=TriggerKey("r", "t"), trigger_id=trigger_id, event=sound(at), at=at)
+    house = House(clip_url=clip_url, zone=zone)
+    return Context(house=house, rule_id="r", cause=cause, at=at, variables=variables)

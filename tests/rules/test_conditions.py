@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime, time, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.conditions import holds
-from rules.model import TimeCondition
+from rules import conditions
+from rules.model import Condition, TimeCondition
+from tests.rules.sounds import context
 
 BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def holds(condition: Condition, at: float, zone: tzinfo) -> bool:
+    return conditions.holds(condition, context(at, zone=zone))
 
 
 def at(text: str) -> float:

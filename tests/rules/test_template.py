@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from rules.template import MAX_TEXT, NAMES, TemplateFault, compile_template
 
-VARIABLES: dict[str, dict[str, Any]] = {
+VARIABLES: dict[str, Any] = {
     "trigger": dict.fromkeys(NAMES["trigger"], "x") | {"score": 0.9312, "ended": None, "profile": "dog_bark"},
     "rule": {"id": "r1"},
+    "now": lambda: datetime(2026, 1, 2, 14, 5),  # noqa: DTZ001 - shown as it is
 }
 
 
@@ -31,6 +33,9 @@ VARIABLES: dict[str, dict[str, Any]] = {
         ("{{ trigger.ended | default('still on', true) }}", "still on"),
         ("{{ trigger.stream ~ '/' ~ trigger.profile }}", "x/dog_bark"),
         ("{{ 7 % 4 }}", 3),
+        ("{{ now().hour + 1 }}", 15),
+        ("{{ now() }}", "2026-01-02T14:05:00"),
+        ("at {{ now().minute }}", "at 5"),
         ("{% raw %}{{ untouched }}{% endraw %}", "{{ untouched }}"),
     ],
 )
@@ -46,7 +51,11 @@ def test_a_template_gives_its_value(source: str, value: object) -> None:
     [
         ("{{ trigger.scor }}", "unknown variable 'trigger.scor'; did you mean 'score'?"),
         ("{{ states('x') }}", "calls are not supported in templates"),
-        ("{{ now }}", "unknown variable 'now'; known are rule, trigger"),
+        ("{{ now }}", "unknown variable 'now'; known are repeat, rule, trigger"),
+        ("{{ now().microsecond }}", "unknown part of now(): 'microsecond'; did you mean 'second'?"),
+        ("{{ now(1) }}", "calls are not supported"),
+        ("{{ level }}", "unknown variable 'level'"),
+        ("{{ trigger is callable }}", "no test is called 'callable'"),
         ("{{ trigger }}", "'trigger' alone is no value"),
         ("{{ trigger['id'] }}", "square brackets after a value are not supported"),
         ("{{ trigger.id.__class__ }}", "nothing stands behind a second dot, found .__class__"),
@@ -57,7 +66,7 @@ def test_a_template_gives_its_value(source: str, value: object) -> None:
         ("{% macro m() %}{% endmacro %}", "constructs of the kind Macro are not supported"),
         ("{% include 'secrets' %}", "constructs of the kind Include are not supported"),
         ("{{ 9 ** 9 ** 9 }}", "powers are not supported"),
-        ("{{ 'x' | center(1000000000) }}", "No filter named 'center'"),
+        ("{{ 'x' | center(1000000000) }}", "no filter is called 'center'"),
         ("{{ trigger.id", "not a valid template: unexpected end of template"),
         ("{% if %}", "not a valid template"),
         ("{{ " + "(" * 2000 + "1" + ")" * 2000 + " }}", "nested 40 deep"),
@@ -108,3 +117,15 @@ def test_templates_are_equal_when_their_sources_are() -> None:
     """So that rules can be compared."""
     assert compile_template("{{ rule.id }}") == compile_template("{{ rule.id }}")
     assert compile_template("{{ rule.id }}") != compile_template("{{rule.id}}")
+
+
+def test_variables_of_the_rule_are_named_plainly() -> None:
+    """They are values, and nothing stands behind them."""
+    known = frozenset({"level"})
+    assert compile_template("{{ level + 1 }}", known).value({"level": 2}) == 3
+    with pytest.raises(TemplateFault, match="nothing stands behind a variable"):
+        compile_template("{{ level.x }}", known)
+    with pytest.raises(TemplateFault, match="did you mean 'level'"):
+        compile_template("{{ lvel }}", known)
+    with pytest.raises(TemplateFault, match="not set yet"):
+        compile_template("{{ level }}", known).value({})

@@ -1,0 +1,157 @@
+"""Rules as an owner would write them: the loader's work undone, for the tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rules.model import (
+    AllOf,
+    AnyOf,
+    Check,
+    Choose,
+    Delay,
+    NoneOf,
+    Parallel,
+    PatternTrigger,
+    PublishMqtt,
+    Repeat,
+    SaveClip,
+    SequenceTrigger,
+    SetVariables,
+    SilenceTrigger,
+    SoundPattern,
+    SoundTrigger,
+    Stop,
+    TemplateCondition,
+    TimeCondition,
+    TimeTrigger,
+    TriggerCondition,
+)
+from rules.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from rules.model import Action, Condition, Rule, Trigger
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def dumped(rule: Rule) -> dict[str, Any]:
+    """Write a rule whose mode has a `max`."""
+    return {
+        "id": rule.id,
+        "alias": rule.alias,
+        "enabled": rule.enabled,
+        "variables": dict(rule.variables),
+        "triggers": [_trigger(trigger) for trigger in rule.triggers],
+        "conditions": [_condition(condition) for condition in rule.conditions],
+        "actions": _actions(rule.actions),
+        "mode": rule.mode.value,
+        "max": rule.max_runs,
+        "cooldown": rule.cooldown_s,
+        "keep_firing_for": rule.keep_firing_for_s,
+    }
+
+
+def _trigger(trigger: Trigger) -> dict[str, Any]:
+    match trigger:
+        case SoundTrigger():
+            plain = {"trigger": "sound", "for": trigger.for_s, "phase": trigger.phase.value}
+            if trigger.within_s is not None:
+                plain |= {"count": trigger.count, "within": {"seconds": trigger.within_s}}
+            return plain | _sound(trigger) | {"id": trigger.id}
+        case SequenceTrigger():
+            plain = {"trigger": "sequence", "sounds": [_sound(step) for step in trigger.steps]}
+            plain |= {"within": trigger.within_s, "same_stream": trigger.same_stream, "id": trigger.id}
+            return plain if trigger.without is None else plain | {"without": _sound(trigger.without)}
+        case SilenceTrigger():
+            plain = {"trigger": "silence", "for": trigger.for_s, "after": trigger.ran_s, "id": trigger.id}
+            return plain | {"profile": list(trigger.profiles)} | _some(stream=trigger.streams)
+        case TimeTrigger():
+            at = [clock.isoformat() for clock in trigger.at]
+            return {"trigger": "time", "at": at, "id": trigger.id} | _some(weekday=_days(trigger.weekdays))
+        case PatternTrigger():
+            plain = {"trigger": "time_pattern", "id": trigger.id}
+            return plain | {"minutes": _unit(trigger.minutes), "seconds": _unit(trigger.seconds)}
+
+
+def _sound(wanted: SoundTrigger | SoundPattern) -> dict[str, Any]:
+    plain = {"profile": list(wanted.profiles), "above": wanted.above, "below": wanted.below}
+    return {key: value for key, value in plain.items() if value is not None} | _some(stream=wanted.streams)
+
+
+def _condition(condition: Condition) -> Any:
+    match condition:
+        case TimeCondition():
+            plain = {"condition": "time"} | _some(weekday=_days(condition.weekdays))
+            return plain if condition.after is None else plain | {"after": condition.after.isoformat()}
+        case TemplateCondition():
+            return condition.template.source
+        case TriggerCondition():
+            return {"condition": "trigger", "id": list(condition.ids)}
+        case AllOf():
+            return {"condition": "and", "conditions": [_condition(each) for each in condition.conditions]}
+        case AnyOf():
+            return {"or": [_condition(each) for each in condition.conditions]}
+        case NoneOf():
+            return {"not": [_condition(each) for each in condition.conditions]}
+
+
+def _actions(actions: Collection[Action]) -> list[Any]:
+    return [_action(action) for action in actions]
+
+
+def _action(action: Action) -> Any:  # noqa: PLR0911 - one for each kind
+    match action:
+        case SaveClip():
+            return {"action": "heard.save_clip", "continue_on_error": action.continue_on_error}
+        case PublishMqtt():
+            payload = action.payload.source if isinstance(action.payload, Template) else action.payload
+            data = {
+                "topic": action.topic.source,
+                "payload": payload,
+                "qos": action.qos,
+                "retain": action.retain,
+            }
+            return {"action": "mqtt.publish", "data": data}
+        case Delay():
+            return {"delay": action.delay_s}
+        case SetVariables():
+            return {"variables": dict(action.values)}
+        case Stop():
+            return {"stop": action.reason}
+        case Check():
+            return _condition(action.condition)
+        case Choose():
+            options = [
+                {
+                    "conditions": [_condition(each) for each in option.conditions],
+                    "sequence": _actions(option.actions),
+                }
+                for option in action.options
+            ]
+            return {"choose": options, "default": _actions(action.default)}
+        case Repeat():
+            how = (
+                {"count": action.count}
+                if action.count
+                else {"until": [_condition(each) for each in action.until]}
+            )
+            return {"repeat": how | {"sequence": _actions(action.actions)}}
+        case Parallel():
+            return {"parallel": [{"sequence": _actions(branch)} for branch in action.branches]}
+
+
+def _days(days: Collection[int]) -> list[str]:
+    return [WEEKDAYS[day] for day in sorted(days)]
+
+
+def _unit(values: tuple[int, ...] | None) -> Any:
+    if values is None:
+        return "*"
+    return values[0] if len(values) == 1 else f"/{values[1]}"
+
+
+def _some(**lists: Collection[str]) -> dict[str, Any]:
+    return {key: list(values) for key, values in lists.items() if values}
