@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from daemon.config import Config
     from detectors.encoders import Encoder, EncoderId
     from fewshot_profiles.profile import Profile
+    from rules.loader import RuleSet
     from rules.model import Rule
 
 
@@ -68,9 +69,14 @@ def load_rule_set(
     config: Config, profiles: tuple[Profile, ...], path: Path | None = None
 ) -> tuple[Rule, ...]:
     """Load the rules at `path`, else those that the configuration names."""
-    from rules.loader import load_rules
+    return read_rule_set(config, profiles, path).rules
+
+
+def read_rule_set(config: Config, profiles: tuple[Profile, ...], path: Path | None = None) -> RuleSet:
+    """Read the rules at `path`, else those that the configuration names, with what there is to say about them."""
+    from rules.loader import RuleSet, read_rules
 
     path = config.rules if path is None else path
     if path is None:
-        return ()
-    return load_rules(path, {profile.name: profile.tags for profile in profiles}, list(config.streams))
+        return RuleSet(rules=())
+    return read_rules(path, {profile.name: profile.tags for profile in profiles}, list(config.streams))

@@ -41,16 +41,24 @@ def check(
     settings = load_config(config)
     profiles = load_profiles(settings, load_encoder(settings).id)
     try:
-        found = load_rule_set(settings, profiles, path)
+        found = read_rule_set(settings, profiles, path)
     except RuleError as error:
         if not as_json:
             raise
-        print_json({"rules": [], "problems": [_as_json(problem) for problem in error.problems]})
+        print_json(
+            {"rules": [], "problems": [_as_json(problem) for problem in error.problems], "warnings": []}
+        )
         raise typer.Exit(2) from None
     if as_json:
-        print_json({"rules": [rule.id for rule in found], "problems": []})
+        warnings = [_as_json(problem) for problem in found.warnings]
+        print_json({"rules": [rule.id for rule in found.rules], "problems": [], "warnings": warnings})
     else:
-        typer.echo(f"{len(found)} rules, and nothing wrong with them.")
+        for warning in found.warnings:
+            typer.echo(f"{warning}\n", err=True)
+        verdict = f"{len(found.warnings)} warnings" if found.warnings else "nothing wrong with them"
+        typer.echo(f"{len(found.rules)} rules, and {verdict}.")
+    if found.warnings:
+        raise typer.Exit(1)
 
 
 def _as_json(problem: Problem) -> dict[str, object]:
