@@ -1,6 +1,6 @@
-"""How much of all classes a linear map of frozen embeddings tells: fitted on some folds, tested on one.
+r"""How much of all classes a linear map of frozen embeddings tells: fitted on some folds, tested on one.
 
-    python -m benchmarks.linear_probe --data DIR --where source=esc50 --where split=train \\
+    python -m benchmarks.linear_probe --data DIR --where source=esc50 --where split=train \
         --where split=valid --test-fold 4 --encoder builtin --json
 
 Embeddings are standardised on the fitting folds. The strength of regularisation is chosen inside them, each
