@@ -73,7 +73,7 @@ def load_rule_set(
 
 
 def read_rule_set(config: Config, profiles: tuple[Profile, ...], path: Path | None = None) -> RuleSet:
-    """Read the rules at `path`, else those that the configuration names, with what there is to say about them."""
+    """Read the rules at `path`, else those that the configuration names, with their warnings."""
     from rules.loader import RuleSet, read_rules
 
     path = config.rules if path is None else path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rules.model import Choose, Parallel, Repeat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rules.model import Action
     from rules.state import Frame
@@ -36,6 +36,23 @@ def block_of(action: Action, branch: int) -> tuple[Action, ...]:
         case Repeat():
             return action.actions
     raise AssertionError(f"{type(action).__name__} holds no actions")
+
+
+def every_action(actions: Sequence[Action]) -> Iterator[Action]:
+    """Give all actions, however deep inside of others."""
+    for action in actions:
+        yield action
+        match action:
+            case Choose():
+                lists = (*(option.actions for option in action.options), action.default)
+            case Parallel():
+                lists = action.branches
+            case Repeat():
+                lists = (action.actions,)
+            case _:
+                lists = ()
+        for inner in lists:
+            yield from every_action(inner)
 
 
 def innermost(actions: tuple[Action, ...], frames: Sequence[Frame]) -> tuple[Action, ...]:

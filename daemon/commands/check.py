@@ -55,11 +55,16 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 def _useless_actions(config: Config, parts: Parts) -> Iterator[str]:
     from rules.model import PublishMqtt, SaveClip
+    from rules.program import every_action
 
     for rule in parts.rules:
-        if config.mqtt is None and any(isinstance(action, PublishMqtt) for action in rule.actions):
+        if config.mqtt is None and any(
+            isinstance(action, PublishMqtt) for action in every_action(rule.actions)
+        ):
             yield f"rule {rule.id!r} publishes over MQTT, and the configuration has no 'mqtt'"
-        if config.evidence.save == "none" and any(isinstance(action, SaveClip) for action in rule.actions):
+        if config.evidence.save == "none" and any(
+            isinstance(action, SaveClip) for action in every_action(rule.actions)
+        ):
             yield f"rule {rule.id!r} saves clips, and the configuration says 'evidence: {{save: none}}'"
 
 

@@ -32,10 +32,13 @@ def check(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check rule files, and say what is wrong where; exit code 2 if something is."""
+    """Check rule files, and say what is wrong where.
+
+    Exit code 0: nothing; 1: some rule can never do what it says; 2: the rules cannot be used.
+    """
     from daemon.config import load_config
     from daemon.models.choice import load_encoder
-    from daemon.parts import load_profiles, load_rule_set
+    from daemon.parts import load_profiles, read_rule_set
     from foundation.errors import RuleError
 
     settings = load_config(config)
@@ -55,7 +58,11 @@ def check(
     else:
         for warning in found.warnings:
             typer.echo(f"{warning}\n", err=True)
-        verdict = f"{len(found.warnings)} warnings" if found.warnings else "nothing wrong with them"
+        verdict = (
+            f"{len(found.warnings)} of what they say can never be"
+            if found.warnings
+            else "nothing wrong with them"
+        )
         typer.echo(f"{len(found.rules)} rules, and {verdict}.")
     if found.warnings:
         raise typer.Exit(1)
