@@ -1,6 +1,9 @@
 """How well an encoder tells new classes apart after one and after five examples of each.
 
 python -m benchmarks.few_shot --data DIR --where split=novel --encoder builtin --json
+
+The figures at the top of the JSON are of decisions over the whole clip; `loudest_second` holds those of the one
+decision at the end of each clip's loudest second.
 """
 
 from __future__ import annotations
@@ -143,8 +146,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "few_shot",
         options,
         {
-            **figures(variants["loudest second"]),
-            "whole_clip": figures(variants["whole clip"]),
+            "decision": "whole clip",
+            **figures(variants["whole clip"]),
+            "loudest_second": figures(variants["loudest second"]),
             "encoder": encoder.id,
             "clips": len(recordings),
             "classes": classes,
