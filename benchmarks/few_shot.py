@@ -2,8 +2,8 @@
 
 python -m benchmarks.few_shot --data DIR --where split=novel --encoder builtin --json
 
-The figures at the top of the JSON are of decisions over the whole clip; `loudest_second` holds those of the one
-decision at the end of each clip's loudest second.
+The figures at the top of the JSON are of decisions over the whole clip; `loudest_second` holds those of the
+one decision at the end of each clip's loudest second.
 """
 
 from __future__ import annotations
