@@ -16,7 +16,11 @@ AUDIBLE_DBFS = -66.0
 """A recording whose loudest 10 ms stay below this holds nothing that could be learnt."""
 
 _DEAD_DBFS = -90.0  # digital silence and dither: padding, not a room
-_STATIONARY_RANGE_DB = 12.0  # less movement than this, and the recording is one steady sound
+# A recording is one steady sound when it moves less than this, or little and is loud for much of the time.
+_STEADY_RANGE_DB = 12.0
+_UNSTEADY_RANGE_DB = 20.0
+_LOUD_BELOW_PEAK_DB = 10.0
+_LOUD_SHARE = 0.25
 _ABOVE_FLOOR_DB = 9.0
 _BELOW_PEAK_DB = 30.0
 _MERGE_GAP_FRAMES = 25  # a cough has two bursts, a bark an echo: 250 ms belong together
@@ -62,10 +66,12 @@ def _frame_levels(audio: Samples) -> NDArray[np.float64]:
 
 def _threshold_dbfs(levels: NDArray[np.float64]) -> float:
     alive = levels[levels > _DEAD_DBFS]
-    floor, peak = np.percentile(alive, 10.0), levels.max()
-    if np.percentile(alive, 90.0) - floor < _STATIONARY_RANGE_DB:
-        return max(_DEAD_DBFS, float(floor) - _STATIONARY_RANGE_DB)
-    return float(max(floor + _ABOVE_FLOOR_DB, peak - _BELOW_PEAK_DB))
+    floor, peak = float(np.percentile(alive, 10.0)), float(levels.max())
+    loud_share = np.mean(alive > peak - _LOUD_BELOW_PEAK_DB)
+    steady = peak - floor < (_UNSTEADY_RANGE_DB if loud_share > _LOUD_SHARE else _STEADY_RANGE_DB)
+    if steady:
+        return max(_DEAD_DBFS, floor - _STEADY_RANGE_DB)
+    return max(floor + _ABOVE_FLOOR_DB, peak - _BELOW_PEAK_DB)
 
 
 def _runs(active: NDArray[np.bool_]) -> list[tuple[int, int]]:

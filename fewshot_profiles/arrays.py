@@ -30,6 +30,8 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             archive.writestr(entry, member.getvalue(), zipfile.ZIP_DEFLATED)
     write_atomically(path, buffer.getvalue())
+    # The daemon runs as another user than the one who enrols.
+    path.chmod(0o644)
 
 
 def read_arrays(path: Path) -> Arrays:

@@ -14,10 +14,12 @@ in a recording in which one moment in twenty holds it."""
 BLOCK_S = 2.0
 """False alarms closer together than this are one: the segmenter would report one sound."""
 
-_TAIL_EVENTS = 20
+_TAIL_EVENTS = 8
 """How many of the loudest blocks carry the estimate of the tail beyond what was heard."""
 
-_MAX_STEPS = 50
+_MAX_STEPS = 100
+_SMALLEST_STEP = 1e-6
+_SMALLEST_SPACING = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +43,32 @@ def fit_platt(
     weights = np.full(len(logits), (1.0 - PRIOR) / len(negatives))
     weights[: len(positives)] = PRIOR * positive_weights / positive_weights.sum()
     centre, spread = float(logits.mean()), float(logits.std()) or 1.0
-    design = np.stack([(logits - centre) / spread, np.ones_like(logits)], axis=1)
+    slope, intercept = _newton_line((logits - centre) / spread, targets, weights)
+    return Platt(slope=slope / spread, intercept=intercept - slope / spread * centre)
+
+
+def _newton_line(
+    values: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Minimise the weighted cross entropy of sigmoid(slope * value + intercept)."""
+    design = np.stack([values, np.ones_like(values)], axis=1)
+
+    def loss(line: NDArray[np.float64]) -> float:
+        logits = design @ line
+        return float(weights @ (np.logaddexp(0.0, logits) - targets * logits))
+
     line = np.array([1.0, 0.0])
     for _ in range(_MAX_STEPS):
         probabilities = sigmoid(design @ line)
         gradient = design.T @ (weights * (probabilities - targets))
-        curvature = np.maximum(weights * probabilities * (1.0 - probabilities), 1e-12)
-        step = np.linalg.solve((design * curvature[:, None]).T @ design + 1e-6 * np.eye(2), gradient)
-        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-9))
+        curvature = weights * probabilities * (1.0 - probabilities)
+        step = np.linalg.solve((design * curvature[:, None]).T @ design + 1e-9 * np.eye(2), gradient)
+        while np.abs(step).max() > _SMALLEST_STEP and loss(line - step) > loss(line):
+            step = step / 2.0
         line = line - step
-        if np.abs(step).max() < 1e-6:
+        if np.abs(step).max() <= _SMALLEST_STEP:
             break
-    slope = float(line[0]) / spread
-    return Platt(slope=slope, intercept=float(line[1]) - slope * centre)
+    return float(line[0]), float(line[1])
 
 
 def sigmoid(logits: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -90,22 +105,23 @@ def logit_at_rate(peaks: NDArray[np.float32], hours: float, per_hour: float) -> 
 
     Within what was heard this is a rank; beyond it, the loudest blocks are taken to thin out exponentially.
     """
-    ranked = np.sort(peaks.astype(np.float64))[::-1]
-    count = min(_TAIL_EVENTS, len(ranked) - 1)
-    start = ranked[count]
-    spacing = float(np.mean(ranked[:count] - start))
+    ranked, count, spacing = _tail(peaks)
     allowed = max(per_hour * hours, 1e-9)
     if allowed >= count:
         return float(ranked[min(int(allowed), len(ranked) - 1)])
-    return float(start + spacing * np.log(count / allowed))
+    return float(ranked[count] + spacing * np.log(count / allowed))
 
 
 def rate_at_logit(peaks: NDArray[np.float32], hours: float, threshold: float) -> float:
     """Return how often an hour background rises above `threshold`: the inverse of `logit_at_rate`."""
+    ranked, count, spacing = _tail(peaks)
+    if threshold <= ranked[count]:
+        return float(np.count_nonzero(ranked > threshold)) / hours
+    return float(count * np.exp(-(threshold - ranked[count]) / spacing)) / hours
+
+
+def _tail(peaks: NDArray[np.float32]) -> tuple[NDArray[np.float64], int, float]:
+    """Return the peaks from the highest down, how many form the tail, and their mean height over the next."""
     ranked = np.sort(peaks.astype(np.float64))[::-1]
     count = min(_TAIL_EVENTS, len(ranked) - 1)
-    start = ranked[count]
-    if threshold <= start:
-        return float(np.count_nonzero(ranked > threshold)) / hours
-    spacing = max(float(np.mean(ranked[:count] - start)), 1e-9)
-    return float(count * np.exp(-(threshold - start) / spacing)) / hours
+    return ranked, count, max(float(np.mean(ranked[:count] - ranked[count])), _SMALLEST_SPACING)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-L2 = 0.03
+L2 = 0.05
 """Strength of the ridge on standardised embeddings, where positives and negatives weigh one in total each."""
 
 _MAX_NEWTON_STEPS = 25

@@ -11,9 +11,10 @@ import numpy as np
 
 from detectors.segmenter_plan import SegmenterSettings
 from detectors.types import HOP_S
-from fewshot_profiles.calibration import block_peaks, fit_platt, lasting, rate_at_logit
+from fewshot_profiles.calibration import block_peaks, fit_platt, lasting
 from fewshot_profiles.heads import Head, Scaling, fit_head
 from training.stock_catalogue import HOURS_SOURCES, Stock, profiles_in
+from training.stock_embeddings import PIECE_HOPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,17 @@ FOLDS = 3
 RANDOM_NEGATIVES = 5_000
 HARD_NEGATIVES = 5_000
 LOWEST_NEGATIVE_DBFS = -75.0
-BLOCK_HOPS = 25
-"""2 s: false alarms closer together are one event."""
+BLOCK_HOPS = {"impulse": 25, "sustained": PIECE_HOPS}
+"""False alarms closer together are one event: 2 s for an impulse; a sustained one lasts as its cause does."""
+
+SOFTNESS = 0.3
+"""How far, in logits, the same sound lands from itself in another room."""
+
+FEW_CLIPS = 10
+"""With fewer recordings than this, synthesised sounds join them in judging recall."""
+
+_GRID = np.arange(-4.0, 12.0, 0.1)
+"""Logits that a threshold could be."""
 
 ONSET_HOPS = 11
 """An event this long after the onset is still traced back to it."""
@@ -51,8 +61,12 @@ class Evidence:
     valid_hours: float
 
     def rate(self, threshold: float) -> float:
-        """Return the expected false alarms an hour at a logit."""
-        return rate_at_logit(self.background, self.hours, threshold)
+        """Return the expected false alarms an hour at a logit.
+
+        Each block counts by how far it is over or under: what was nearly a false alarm here is one elsewhere.
+        """
+        over = 0.5 * (1.0 + np.tanh((self.background - threshold) / (2.0 * SOFTNESS)))
+        return float(np.sum(over)) / self.hours
 
     def recall(self, threshold: float) -> float:
         """Return the share of held-out clips that reach a logit, `valid` and `train` counting the same."""
@@ -104,26 +118,27 @@ def gather(stock: Stock, train: Heard, valid: Heard, scaling: Scaling) -> Eviden
 
 def thresholds(evidence: Sequence[Evidence], per_hour: float) -> list[float]:
     """Share out a budget of false alarms: at every threshold, a little more recall costs the same."""
-    low, high = 1e-4, 1e4
+    options = [_options(each) for each in evidence]
+    low, high = 1e-3, 1e3
     for _ in range(40):
         price = float(np.sqrt(low * high))
-        chosen = [_best_threshold(each, price) for each in evidence]
-        total = sum(each.rate(threshold) for each, threshold in zip(evidence, chosen, strict=True))
-        low, high = (price, high) if total > per_hour else (low, price)
-    return [_best_threshold(each, high) for each in evidence]
+        spent = sum(float(rates[_best(worth, rates, price)]) for worth, rates in options)
+        low, high = (price, high) if spent > per_hour else (low, price)
+    return [float(_GRID[_best(worth, rates, high)]) for worth, rates in options]
 
 
-def _best_threshold(evidence: Evidence, price: float) -> float:
-    grid = np.arange(-4.0, 9.0, 0.1)
+def _options(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what each threshold of the grid is worth, and the false alarms that it costs an hour."""
     clips = [clips for clips in (evidence.train_clips, evidence.valid_clips) if len(clips)]
     # Softened by about the spread of a score between two recordings of the same thing.
-    recall = np.mean(
-        [0.5 * (1.0 + np.tanh((part[None] - grid[:, None]) / 1.0)).mean(axis=1) for part in clips], axis=0
-    )
-    rates = np.array([evidence.rate(float(threshold)) for threshold in grid])
-    # The first half of the recall is worth more than the second: a profile that hears nothing is of no use.
-    utility = np.sqrt(np.maximum(recall, 1e-6)) - price * rates
-    return float(grid[int(np.argmax(utility))])
+    shares = [0.5 * (1.0 + np.tanh(part[None] - _GRID[:, None])).mean(axis=1) for part in clips]
+    # The first half of the recall is worth more than the second: a profile that hears little is of no use.
+    worth = np.sqrt(np.mean(shares, axis=0))
+    return worth, np.array([evidence.rate(float(logit)) for logit in _GRID])
+
+
+def _best(worth: NDArray[np.float64], rates: NDArray[np.float64], price: float) -> int:
+    return int(np.argmax(worth - price * rates))
 
 
 def _fit(stock: Stock, heard: Heard, among: NDArray[np.bool_], scaling: Scaling) -> Head:
@@ -178,19 +193,22 @@ def _background(stock: Stock, heard: Heard, lasted: NDArray[np.float32]) -> tupl
         for number, row in enumerate(heard.clips)
         if heard.plain[number] and row.source in HOURS_SOURCES and stock.name not in profiles_in(row)
     ]
-    peaks = [block_peaks(lasted[heard.span(clip)], BLOCK_HOPS) for clip in clips]
+    peaks = [block_peaks(lasted[heard.span(clip)], BLOCK_HOPS[stock.kind]) for clip in clips]
     hops = sum(heard.span(clip).stop - heard.span(clip).start for clip in clips)
     return np.concatenate([np.zeros(0, np.float32), *peaks]), hops * HOP_S / 3_600.0
 
 
 def _clip_peaks(stock: Stock, heard: Heard, lasted: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the highest lasting logit near an onset, for each plain clip of the profile's sound."""
+    own = [
+        number
+        for number, row in enumerate(heard.clips)
+        if heard.plain[number] and row.label in stock.labels and heard.active[heard.span(number)].any()
+    ]
+    real = [number for number in own if heard.clips[number].source != "synthesis"]
     peaks = []
-    for number, row in enumerate(heard.clips):
-        if not heard.plain[number] or row.label not in stock.labels or row.source == "synthesis":
-            continue
+    for number in real if len(real) >= FEW_CLIPS else own:
         active, values = heard.active[heard.span(number)], lasted[heard.span(number)]
         starts = np.flatnonzero(active & ~np.concatenate([[False], active[:-1]]))
-        near = [values[start : start + ONSET_HOPS].max() for start in starts]
-        peaks.append(max(near, default=-np.inf))
+        peaks.append(max(values[start : start + ONSET_HOPS].max() for start in starts))
     return np.array(peaks, dtype=np.float32)

@@ -35,7 +35,7 @@ def test_a_single_positive_does_not_make_certainty() -> None:
     """Softened targets keep one example's probability below one."""
     negatives = np.random.default_rng(0).normal(-3, 1, 500).astype(np.float32)
     platt = fit_platt(np.array([4.0], np.float32), np.ones(1, np.float32), negatives)
-    assert 0.3 < sigmoid(np.array(platt.slope * 4.0 + platt.intercept)) < 0.95
+    assert 0.4 < sigmoid(np.array(platt.slope * 4.0 + platt.intercept)) < 0.8
 
 
 @settings(deadline=None)

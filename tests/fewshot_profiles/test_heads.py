@@ -22,8 +22,8 @@ def _fit(positives: np.ndarray, negatives: np.ndarray) -> Head:
 def test_it_tells_two_clouds_apart() -> None:
     """Points that were not fitted fall on their side."""
     head = _fit(_cloud(0, 20, 0.8), _cloud(1, 400, -0.3))
-    assert (head.logits(_cloud(2, 50, 0.8)) > 0).mean() > 0.95
-    assert (head.logits(_cloud(3, 200, -0.3)) < 0).mean() > 0.95
+    assert (head.logits(_cloud(2, 50, 0.8)) > 0).mean() > 0.9
+    assert (head.logits(_cloud(3, 200, -0.3)) < 0).mean() > 0.9
 
 
 @settings(deadline=None, max_examples=10)
