@@ -88,6 +88,31 @@ def pull(
     _tell(model, folder, as_json=as_json, text=text)
 
 
+@group.command("background", epilog="Example: heard models background evening.flac morning.flac")
+def background(
+    files: Annotated[list[Path], typer.Argument(help="Recordings of ordinary hours: at least ten minutes.")],
+    config: ConfigOption = None,
+) -> None:
+    """Let the encoder of the configuration hear what is ordinary: profiles are calibrated against it.
+
+    Needed once for each encoder but `builtin`, which brings a background of its own.
+    """
+    from daemon.config import load_config
+    from daemon.models.catalogue import BUILTIN
+    from daemon.models.choice import background_path, load_encoder
+    from fewshot_profiles.background import bank_from_recordings
+
+    settings = load_config(config)
+    if settings.encoder == BUILTIN:
+        raise typer.BadParameter("the builtin encoder brings its background; `encoder:` names no other one")
+    encoder = load_encoder(settings)
+    bank = bank_from_recordings(encoder, files)
+    path = background_path(settings, encoder.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bank.write(path)
+    typer.echo(f"{settings.encoder} has heard {60 * bank.hours:.0f} minutes of background: {path}")
+
+
 def _folder(state_dir: Path) -> ModelFolder:
     from daemon.models.folder import model_folder
 

@@ -50,12 +50,11 @@ def enroll(
 ) -> None:
     """Teach a sound from a few recordings, and say how far it can be trusted."""
     from daemon.config import load_config
-    from daemon.models.choice import load_encoder
+    from daemon.models.choice import load_bank, load_encoder
     from daemon.parts import load_profiles, taught_folder
     from fewshot_profiles.enrollment import Teaching
     from fewshot_profiles.enrollment import enroll as enroll_files
     from fewshot_profiles.folder import NAME_PATTERN, write_profile
-    from fewshot_profiles.store import stock_bank
 
     if not re.fullmatch(NAME_PATTERN, name):
         raise typer.BadParameter(f"{name!r} is no name for a profile: use a-z, 0-9 and _")
@@ -65,7 +64,7 @@ def enroll(
         Teaching(name=name, description=description, tags=tuple(tag or ())),
         files,
         encoder=encoder,
-        bank=stock_bank(encoder.id),
+        bank=load_bank(settings, encoder.id),
         others=load_profiles(settings, encoder.id),
     )
     folder = write_profile(result.profile, into or taught_folder(settings), result.recordings)

@@ -61,7 +61,8 @@ def mel_picture(waveforms: Samples, settings: MelSettings) -> NDArray[np.float32
     window = np.hanning(settings.window_samples).astype(np.float32)
     spectrum = np.fft.rfft(spans[:, :: settings.hop_samples][:, :frames] * window, settings.fft_samples)
     power = spectrum.real**2 + spectrum.imag**2
-    mel = power @ mel_triangles(settings).T
+    # One product for the whole batch: one for each stream would wake the threads of BLAS every time.
+    mel = (power.reshape(-1, power.shape[2]) @ mel_triangles(settings).T).reshape(*power.shape[:2], -1)
     picture = (np.log(mel + np.float32(settings.floor)) + np.float32(settings.shift)) / np.float32(
         settings.scale
     )
