@@ -18,9 +18,10 @@ from daemon.hearing import hear
 from daemon.history import History
 from daemon.inbox import Inbox
 from daemon.notify import Notifier
-from daemon.parts import make_pipeline
+from daemon.parts import make_pipeline, read_rule_set
 from daemon.reactions import Reach, Reactions
 from daemon.recorder import EvidenceRecorder
+from daemon.rule_files import RuleFiles
 from daemon.rules_memory import RulesMemory
 from daemon.sources.opening import open_source
 from daemon.state_lock import hold_state_folder
@@ -30,14 +31,14 @@ from daemon.zone import local_zone
 from rules.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from daemon.config import Config
     from daemon.observer import Observer
     from daemon.parts import Parts
     from detectors.types import SoundEvent
-    from rules.model import ActionRequest
+    from rules.model import ActionRequest, Rule
 
 
 _log = logging.getLogger(__name__)
@@ -74,7 +75,8 @@ class App:
             link = None if config.mqtt is None else await enter(link_to(config.mqtt, node=config.node))
             announcer = None if link is None else announcer_on(link, config, parts)
             dispatcher = ActionDispatcher(doors(config, recorder, link), on_done=self._acted)
-            engine = Engine(parts.rules, self._clip_url, local_zone())
+            zone = local_zone()
+            engine = Engine(parts.rules, self._clip_url, zone)
             memory = RulesMemory(config.state_dir / "rules_state.json")
             reach = Reach(
                 history=history,
@@ -87,13 +89,17 @@ class App:
             )
             reactions = Reactions(engine, memory.load(engine), reach)
             stack.callback(lambda: memory.save(reactions.state))
+            rule_files = self._rule_files(
+                lambda rules: reactions.use(Engine(rules, self._clip_url, zone)),
+            )
             captures = self._captures(recorder)
             body = Body(
                 node=config.node,
                 state_dir=config.state_dir,
                 encoder=str(parts.encoder.id),
                 profiles=len(parts.profiles),
-                rules=len(parts.rules),
+                rules=lambda: len(parts.rules if rule_files is None else rule_files.rules),
+                rules_fault=lambda: None if rule_files is None else rule_files.fault,
                 captures=captures,
                 sources={stream: settings.source for stream, settings in config.streams.items()},
                 tally=self._tally,
@@ -112,6 +118,7 @@ class App:
                     "rules": reactions.keep_time(),
                     "rules memory": memory.keep(lambda: reactions.state),
                     "vitals": vitals.run(),
+                    **({} if rule_files is None else {"rule files": rule_files.run()}),
                 },
             )
 
@@ -176,6 +183,14 @@ class App:
             encoder_id=str(self._parts.encoder.id),
             on_stored=self._stored,
         )
+
+    def _rule_files(self, adopt: Callable[[tuple[Rule, ...]], None]) -> RuleFiles | None:
+        """Return who watches the files that the configuration names; None where it names none."""
+        config, parts = self._config, self._parts
+        if config.rules is None:
+            return None
+        read = partial(read_rule_set, config, parts.profiles)
+        return RuleFiles(config.rules, read=read, in_force=parts.rules, adopt=adopt)
 
     def _captures(self, recorder: EvidenceRecorder) -> dict[str, Capture]:
         streams = self._config.streams

@@ -84,6 +84,12 @@ class Reactions:
         for observer in self._reach.observers:
             observer.event(event)
 
+    def use(self, engine: Engine) -> None:
+        """Let other rules decide from now on. What waits for rules that are the same goes on waiting."""
+        self._engine = engine
+        self.state = engine.adopt(self.state)
+        self._stepped.set()
+
     async def keep_time(self) -> None:
         """Let the rules act when time alone makes them: after a delay, or as a sound goes on for long."""
         while True:

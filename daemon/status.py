@@ -72,6 +72,8 @@ class Status:
     mqtt: DoorStatus
     evidence: DoorStatus
     history: DoorStatus
+    rule_files: DoorStatus
+    """`refused` while what was saved last is wrong; the rules before it stay in force."""
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from detectors.types import Phase
 from integrations.announcer import STATS_PERIOD_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from daemon.capture import Capture
@@ -74,7 +74,10 @@ class Body:
     state_dir: Path
     encoder: str
     profiles: int
-    rules: int
+    rules: Callable[[], int]
+    """How many are in force."""
+    rules_fault: Callable[[], str | None]
+    """Why what was saved last is not in force."""
     captures: Mapping[str, Capture]
     sources: Mapping[str, str]
     """What each stream listens to, in words."""
@@ -97,6 +100,7 @@ class Vitals:
         self._progress_fed = (0, 0)
         self._line_told = ""
         self._stats_said_s = -math.inf
+        self._rules_told: tuple[int, str | None] | None = None
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -125,7 +129,8 @@ class Vitals:
             encoder=body.encoder,
             audio_model="none",
             profiles=body.profiles,
-            rules=body.rules,
+            rules=body.rules(),
+            rule_files=self._rule_files(),
             events=body.tally.events,
             actions=body.tally.actions,
             streams=tuple(self._stream(capture) for capture in body.captures.values()),
@@ -144,8 +149,10 @@ class Vitals:
             self._changes.note(f"health of {capture.stream}", capture.health.value, level=level)
             self._announce(capture)
         announcer = self._body.announcer
-        if announcer is not None and time.monotonic() - self._stats_said_s >= STATS_PERIOD_S:
-            self._stats_said_s = time.monotonic()
+        rules = (self._body.rules(), self._body.rules_fault())
+        due = time.monotonic() - self._stats_said_s >= STATS_PERIOD_S or rules != self._rules_told
+        if announcer is not None and due:
+            self._stats_said_s, self._rules_told = time.monotonic(), rules
             announcer.stats(self._stats())
 
     def _feed_watchdog(self) -> None:
@@ -176,6 +183,8 @@ class Vitals:
             "uptime_s": round(time.time() - self._started_at),
             "events": self._body.tally.events,
             "actions": self._body.tally.actions,
+            "rules": self._body.rules(),
+            "rules_fault": self._body.rules_fault(),
             "clips": self._body.recorder.stored_clips,
             "dropped_samples": sum(capture.dropped_samples for capture in self._body.captures.values()),
         }
@@ -206,6 +215,10 @@ class Vitals:
             "evidence": self._door("evidence", "failing" if recorder.fault else "ok", recorder.fault),
             "history": self._door("history", "in memory" if history.fault else "ok", history.fault),
         }
+
+    def _rule_files(self) -> DoorStatus:
+        fault = self._body.rules_fault()
+        return self._door("rule files", "refused" if fault else "ok", fault)
 
     def _mqtt(self) -> DoorStatus:
         link = self._body.link

@@ -55,8 +55,8 @@ def _node_table(answer: dict[str, Any]) -> Table:
     table.add_row("audio model", answer["audio_model"])
     table.add_row("counts", ", ".join(f"{answer[name]} {name}" for name in counts))
     table.add_row("state folder", answer["state_dir"])
-    for door in ("mqtt", "evidence", "history"):
-        table.add_row(door, _door(answer[door]))
+    for door in ("mqtt", "evidence", "history", "rule_files"):
+        table.add_row(door.replace("_", " "), _door(answer[door]))
     return table
 
 

@@ -45,6 +45,7 @@ _STATUS = Status(
     mqtt=DoorStatus(state="connected", since=1.0, error=""),
     evidence=DoorStatus(state="ok", since=None, error=""),
     history=DoorStatus(state="ok", since=None, error=""),
+    rule_files=DoorStatus(state="ok", since=None, error=""),
 )
 
 
