@@ -43,5 +43,6 @@ class Encoder(Protocol):
             hops: float32 [streams, HOP_SAMPLES] at DETECTION_RATE_HZ.
 
         Returns:
-            The new states [streams, state] and the embeddings, unit vectors float32 [streams, dim].
+            The new states [streams, state] and the embeddings, unit vectors float32 [streams, dim]. An
+            encoder that cannot afford each hop repeats its last embedding in between; its state counts.
         """

@@ -31,6 +31,9 @@ COMMANDS = [
     ("rules", "check"),
     ("evidence", "list"),
     ("evidence", "verify"),
+    ("models", "list"),
+    ("models", "pull"),
+    ("models", "background"),
     ("schema", "config"),
 ]
 
