@@ -57,7 +57,9 @@ def log_mel(audio: Samples) -> NDArray[np.float32]:
     frames = np.lib.stride_tricks.sliding_window_view(audio, MEL_WINDOW_SAMPLES, axis=-1)
     spectrum = np.fft.rfft(frames[..., ::MEL_HOP_SAMPLES, :] * _window(), N_FFT)
     power = spectrum.real**2 + spectrum.imag**2
+    # One product for the whole batch: many small ones would each wake the BLAS library.
+    bands = (power.reshape(-1, power.shape[-1]) @ mel_bank()).reshape(*power.shape[:-1], N_MELS)
     picture: NDArray[np.float32] = (
-        np.log(power @ mel_bank() + np.float32(MEL_FLOOR)) - np.float32(LOG_MEL_CENTRE)
+        np.log(bands + np.float32(MEL_FLOOR)) - np.float32(LOG_MEL_CENTRE)
     ) / np.float32(LOG_MEL_SPREAD)
     return picture
