@@ -144,7 +144,7 @@ def _household() -> list[_Act]:
     quiet = (-34.0, -28.0)
     makes: tuple[tuple[str, Make, tuple[float, float]], ...] = (
         ("fan", lambda rng: household.fan(rng, 4.0), quiet),
-        ("music", lambda rng: household.music(rng, 6.0), (-24.0, -18.0)),
+        ("music", lambda rng: household.music(rng, 6.0), (-27.0, -21.0)),
         ("babble", lambda rng: voice.babble(rng, 4.0), quiet),
         ("refrigerator", lambda rng: household.refrigerator(rng, 3.0), quiet),
     )

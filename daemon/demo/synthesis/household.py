@@ -1,10 +1,11 @@
-"""What a home sounds like when nothing matters: a fan, a tap, a refrigerator, music from the next room."""
+"""What a home sounds like when nothing matters: a fan, a refrigerator, music from the next room."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from daemon.demo.synthesis.signal import (
+    RATE_HZ,
     Floats,
     add_at,
     band,
@@ -20,7 +21,14 @@ from daemon.demo.synthesis.signal import (
     uniform,
     wander,
 )
+from daemon.demo.synthesis.walls import through_a_wall
 from detectors.types import Samples
+
+PROGRESSIONS = (
+    ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14)),
+    ((0, 3, 7), (8, 12, 15), (3, 7, 10), (10, 14, 17)),
+)
+"""Chords in semitones above the key's first note: a major key and a minor one."""
 
 
 def fan(rng: np.random.Generator, seconds: float) -> Samples:
@@ -46,28 +54,27 @@ def refrigerator(rng: np.random.Generator, seconds: float) -> Samples:
 
 
 def music(rng: np.random.Generator, seconds: float) -> Samples:
-    """Somebody plays: plucked chords over a bass, in one of a few progressions."""
+    """Somebody plays the guitar in the next room: strummed chords, a bass, a few notes of melody."""
     out = np.zeros(samples(seconds))
     beat_s = uniform(rng, 0.42, 0.55)
     root_hz = geometric(rng, 98, 147)
-    chords = (
-        ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14)),
-        ((0, 3, 7), (8, 12, 15), (3, 7, 10), (10, 14, 17)),
-    )
-    progression = chords[int(rng.integers(2))]
+    progression = PROGRESSIONS[int(rng.integers(len(PROGRESSIONS)))]
     for beat in range(int(seconds / beat_s)):
         chord = progression[(beat // 4) % 4]
         start = samples(beat * beat_s)
         if beat % 4 == 0:
-            add_at(out, _string(rng, root_hz / 2 * 2 ** ((chord[0] % 12) / 12), 1.4), start, 0.8)
-        add_at(out, _string(rng, root_hz * 2 * 2 ** (chord[beat % 3] / 12), 1.1), start, 0.6)
-        add_at(
-            out,
-            _string(rng, root_hz * 2 * 2 ** (chord[(beat + 1) % 3] / 12), 0.9),
-            start + samples(beat_s / 2),
-            0.4,
-        )
-    return normalised(shaped(out, band(60, 5_000, 1)) * _fades(len(out), 0.5))
+            add_at(out, _string(rng, root_hz / 2 * _ratio(chord[0] % 12), 1.0), start, 0.5)
+        if beat % 2 == 0:
+            for index, step in enumerate(chord):
+                add_at(out, _string(rng, root_hz * 3 * _ratio(step), 0.9), start + samples(0.02 * index), 0.4)
+        melody = _string(rng, root_hz * 3 * _ratio(chord[beat % 3]), 0.8)
+        add_at(out, melody, start + samples(beat_s / 2), 0.3)
+    heard = 0.5 * out + through_a_wall(rng, out, reverberation_s=0.9, highest_hz=3_000)
+    return normalised(shaped(heard, band(60, 5_000, 1)) * _fades(len(out), 0.5))
+
+
+def _ratio(semitones: int) -> float:
+    return float(2 ** (semitones / 12))
 
 
 def _string(rng: np.random.Generator, pitch_hz: float, decay_s: float) -> Floats:
@@ -81,13 +88,6 @@ def _string(rng: np.random.Generator, pitch_hz: float, decay_s: float) -> Floats
     return modes(count, frequencies, decay_s / orders**0.6, gains) * soft * np.linspace(1, 0, count)
 
 
-def television(rng: np.random.Generator, seconds: float, speech: Samples) -> Samples:
-    """A television behind a wall: talk over a bed of music."""
-    bed = music(rng, seconds)
-    count = min(len(bed), len(speech))
-    return normalised(shaped(0.3 * bed[:count].astype(np.float64) + speech[:count], band(120, 1_800, 1)))
-
-
 def _fades(count: int, seconds: float) -> Floats:
-    total = count / 48_000
+    total = count / RATE_HZ
     return breakpoints(count, (0, 0), (seconds, 1), (total - seconds, 1), (total, 0))

@@ -1,4 +1,4 @@
-"""Things that are struck: a pane of glass, a snap of the fingers, a knock on wood."""
+"""Things that are struck: a pane of glass, a snap of the fingers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def glass_breaking(rng: np.random.Generator) -> Samples:
     out = np.zeros(samples(uniform(rng, 1.5, 1.9)))
     blow = samples(0.25)
     add_at(out, _crack(rng, blow), 0, 1.0)
-    add_at(out, _pane(rng, blow), 0, 0.5)
+    add_at(out, _pane(rng, blow), 0, 0.25)
     for start_s, spread_s, count, gain in (
         (0.004, 0.08, int(rng.integers(80, 120)), 0.9),
         (uniform(rng, 0.18, 0.3), 0.16, int(rng.integers(120, 180)), 0.7),
@@ -40,8 +40,8 @@ def glass_breaking(rng: np.random.Generator) -> Samples:
 
 def _crack(rng: np.random.Generator, count: int) -> Floats:
     """The fracture itself: a broad burst that is over in a few hundredths of a second."""
-    decay_s = uniform(rng, 0.012, 0.03)
-    return noise(rng, count, band(900, 14_000, 1)) * np.exp(-times(count) / decay_s) * 0.5
+    decay_s = uniform(rng, 0.02, 0.032)
+    return noise(rng, count, band(900, 8_260, 1)) * np.exp(-times(count) / decay_s) * 0.57
 
 
 def _pane(rng: np.random.Generator, count: int) -> Floats:
@@ -61,43 +61,27 @@ def _shard(rng: np.random.Generator) -> Floats:
     decays = geometric(rng, 0.025, 0.13) * ratios**-0.6
     count = samples(float(decays[0]) * 0.9)
     ring = modes(count, frequencies, decays, rng.uniform(0.3, 1.0, number) * ratios**-0.5)
-    tick = rng.standard_normal(count) * np.exp(-times(count) / 0.0012)
+    tick = rng.standard_normal(count) * np.exp(-times(count) / 0.0018)
     return ring * 0.5 + tick * 0.3
 
 
 def finger_snap(rng: np.random.Generator) -> Samples:
     """A finger slides off the thumb and slaps the palm: a short click, coloured by the hollow of the hand."""
     count = samples(0.16)
-    hollow_hz = geometric(rng, 2_450, 3_300)
+    hollow_hz = geometric(rng, 3_000, 4_000)
     hand = resonant(
-        (hollow_hz, hollow_hz * 0.12, 1.0),
-        (hollow_hz * uniform(rng, 0.45, 0.5), hollow_hz * 0.2, 0.42),
-        (hollow_hz * uniform(rng, 0.97, 1.03), hollow_hz * 0.25, 0.35),
-        (hollow_hz * uniform(rng, 3.2, 3.5), hollow_hz, 0.12),
+        (hollow_hz, hollow_hz * 0.065, 1.0),
+        (hollow_hz * uniform(rng, 0.98, 1.04), hollow_hz * 0.105, 0.26),
+        (hollow_hz * uniform(rng, 0.82, 0.9), hollow_hz * 0.27, 0.08),
+        (hollow_hz * uniform(rng, 3.2, 3.5), hollow_hz, 0.057),
     )
     attack_s = 0.014
     since = np.maximum(times(count) - attack_s, 0.0)
     struck = times(count) >= attack_s
-    slap = noise(rng, count, hand) * (np.exp(-since / 0.0016) + 0.24 * np.exp(-since / 0.03)) * struck
-    click = noise(rng, count, band(700, 20_000, 1)) * np.exp(-since / 0.0007) * struck
-    palm = np.sin(2 * np.pi * uniform(rng, 120, 160) * since) * np.exp(-since / 0.008) * 0.13
-    friction = noise(rng, count, band(2_000, 9_000)) * np.exp(-(((times(count) - 0.009) / 0.003) ** 2)) * 0.02
+    slap = noise(rng, count, hand) * (np.exp(-since / 0.0012) + 0.124 * np.exp(-since / 0.07)) * struck
+    click = noise(rng, count, band(700, 23_000, 1)) * np.exp(-since / 0.0007) * struck * 0.94
+    palm = np.sin(2 * np.pi * uniform(rng, 135, 180) * since) * np.exp(-since / 0.0014) * 0.11
+    friction = (
+        noise(rng, count, band(2_000, 9_000)) * np.exp(-(((times(count) - 0.009) / 0.003) ** 2)) * 0.016
+    )
     return normalised(slap + click + palm + friction)
-
-
-def door_knock(rng: np.random.Generator) -> Samples:
-    """Knuckles on a wooden door, three or four times."""
-    number = int(rng.integers(3, 5))
-    gap_s = uniform(rng, 0.17, 0.26)
-    out = np.zeros(samples(number * gap_s + 0.5))
-    lowest = uniform(rng, 95, 150)
-    ratios = np.array([1.0, 1.6, 2.3, 3.4, 4.9, 7.1, 10.2]) * rng.uniform(0.94, 1.06, 7)
-    decays = uniform(rng, 0.09, 0.16) * ratios**-0.5
-    gains = np.array([1.0, 0.8, 0.7, 0.5, 0.35, 0.2, 0.1])
-    for index in range(number):
-        count = samples(0.25)
-        body = modes(count, lowest * ratios, decays, gains * rng.uniform(0.6, 1.2, 7))
-        knuckle = noise(rng, count, band(250, 3_000, 1)) * np.exp(-times(count) / 0.006) * 0.5
-        start = samples(index * gap_s * uniform(rng, 0.95, 1.05))
-        add_at(out, body * 0.4 + knuckle, start, uniform(rng, 0.7, 1.0))
-    return normalised(out)

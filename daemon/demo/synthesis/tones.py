@@ -1,4 +1,4 @@
-"""Things that sound a tone: a smoke alarm, a siren, a doorbell, a car's horn."""
+"""Things that sound a tone: a smoke alarm, a siren, a doorbell."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from daemon.demo.synthesis.signal import (
     add_at,
     band,
     breakpoints,
+    convolved,
     geometric,
     harmonics,
     modes,
@@ -19,7 +20,7 @@ from daemon.demo.synthesis.signal import (
     normalised,
     resonant,
     samples,
-    shaped,
+    tilt,
     times,
     uniform,
     wander,
@@ -29,7 +30,7 @@ from detectors.types import Samples
 
 def smoke_alarm(rng: np.random.Generator, cycles: int = 2) -> Samples:
     """The temporal-three signal of ISO 8201: three half-second tones, half a second apart, then a pause."""
-    pitch_hz = uniform(rng, 2_950, 3_300)
+    pitch_hz = uniform(rng, 2_950, 3_280)
     on = samples(0.5)
     out = np.zeros(samples(4.0 * cycles - 1.5 + 0.2))
     for cycle in range(cycles):
@@ -40,34 +41,43 @@ def smoke_alarm(rng: np.random.Generator, cycles: int = 2) -> Samples:
 
 def _piezo(rng: np.random.Generator, count: int, pitch_hz: float) -> Floats:
     """One tone of a piezo disc in its chamber: it speaks at once, with strong upper harmonics."""
-    pitch = pitch_hz * (1 + 0.0008 * wander(rng, count, 30))
+    pitch = pitch_hz * (1 + 0.0005 * wander(rng, count, 30))
     at = times(count)
-    tone = sum(
-        gain * np.sin(2 * np.pi * order * np.cumsum(pitch) / RATE_HZ)
-        for order, gain in ((1, 1.0), (2, 0.22), (3, 0.3), (4, 0.08), (5, 0.1))
-    )
-    envelope = np.minimum(at / 0.006, 1.0) * np.minimum((at[-1] - at) / 0.01, 1.0)
-    return np.asarray(tone * envelope * (1 + 0.03 * wander(rng, count, 60)))
+    partials = ((1, 1.0), (2, 0.45), (3, 0.25), (4, 0.05), (5, 0.1))
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE_HZ
+    tone = sum(gain * np.sin(order * phase) for order, gain in partials)
+    hiss = noise(rng, count, band(2_000, 9_000)) * 0.015
+    envelope = np.minimum(at / 0.01, 1.0) * np.minimum((at[-1] - at) / 0.01, 1.0)
+    return np.asarray((tone + hiss) * envelope * (1 + 0.02 * wander(rng, count, 60)))
 
 
 def siren(rng: np.random.Generator) -> Samples:
-    """An emergency vehicle: an electronic wail through a horn, near enough to be understood, passing on."""
+    """An emergency vehicle: an electronic wail through a horn, its echo from the houses, a little traffic."""
     seconds = uniform(rng, 5.2, 6.2)
     count = samples(seconds)
-    at = times(count)
-    period_s = uniform(rng, 2.6, 4.2)
-    low_hz, high_hz = uniform(rng, 520, 680), uniform(rng, 1_250, 1_550)
-    phase = (at / period_s + uniform(rng, 0, 0.3)) % 1.0
+    period_s = uniform(rng, 3.1, 4.8)
+    low_hz, high_hz = uniform(rng, 420, 530), uniform(rng, 1_290, 1_510)
+    phase = (times(count) / period_s + uniform(rng, 0, 0.3)) % 1.0
     rise = np.where(phase < 0.42, phase / 0.42, (1 - phase) / 0.58)
-    swing = 0.5 - 0.5 * np.cos(np.pi * rise)
     doppler = breakpoints(count, (0, 1.015), (seconds, 0.985))
-    pitch = low_hz * (high_hz / low_hz) ** swing * doppler
-    horn = resonant((950, 900, 1.0), (2_100, 1_400, 0.7), (3_400, 1_500, 0.35))
-    tone = harmonics(pitch, lambda hz, _: horn(hz) * (700 / hz) ** 0.7, 9_000)
-    swell = breakpoints(
-        count, (0, 0.0), (0.4, 0.5), (seconds * 0.5, 1.0), (seconds - 0.8, 0.6), (seconds, 0.0)
-    )
-    return normalised(tone * swell * (1 + 0.1 * wander(rng, count, 3)))
+    pitch = low_hz * (high_hz / low_hz) ** (0.5 - 0.5 * np.cos(np.pi * rise)) * doppler
+    horn = resonant((985, 770, 1.0), (1_240, 880, 0.26), (2_520, 1_300, 0.33))
+    tone = harmonics(pitch, lambda hz, _: (horn(hz) + 0.02) * (700 / hz) ** 1.8, 9_000)
+    tone = np.tanh(tone / np.max(np.abs(tone)))
+    tone *= breakpoints(count, (0, 0), (0.6, 0.6), (seconds * 0.5, 1), (seconds - 0.8, 0.7), (seconds, 0))
+    heard = convolved(tone * (1 + 0.1 * wander(rng, count, 3)), _echo(rng, 3.5, 0.38))[:count]
+    traffic = noise(rng, count, tilt(-4, 300), band(50, 4_000, 1)) * 0.0046
+    fade = breakpoints(count, (0, 0), (0.1, 1), (seconds - 0.2, 1), (seconds, 0))
+    return normalised((heard + traffic) * fade)
+
+
+def _echo(rng: np.random.Generator, seconds: float, level: float) -> Floats:
+    """A street: the direct sound and a tail of that much energy, as an amplitude."""
+    count = samples(seconds)
+    tail = noise(rng, count, band(300, 4_000, 1)) * np.exp(-6.908 * times(count) / seconds)
+    tail *= level / float(np.sqrt(np.sum(tail**2)))
+    tail[0] = 1.0
+    return tail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,17 +119,3 @@ def ring_doorbell(rng: np.random.Generator, bell: Doorbell) -> Samples:
     fade = samples(0.1)
     out[-fade:] *= np.linspace(1, 0, fade)
     return normalised(out)
-
-
-def car_horn(rng: np.random.Generator) -> Samples:
-    """Two trumpets a third apart, held for a while."""
-    seconds = uniform(rng, 0.7, 1.3)
-    count = samples(seconds)
-    low_hz = uniform(rng, 390, 430)
-    bell = resonant((1_100, 1_200, 1.0), (2_400, 1_500, 0.9), (4_000, 2_500, 0.5))
-    out = np.zeros(count)
-    for ratio in (1.0, uniform(rng, 1.22, 1.27)):
-        pitch = low_hz * ratio * (1 + 0.002 * wander(rng, count, 8))
-        out += harmonics(pitch, lambda hz, _: bell(hz) + 0.15, 10_000)
-    envelope = breakpoints(count, (0, 0), (0.02, 1), (seconds - 0.03, 1), (seconds, 0))
-    return normalised(shaped(out * envelope, band(300, 9_000)))
