@@ -93,8 +93,8 @@ def render_report(report: Report, evidence: Path) -> RenderableType:
     from rich.table import Table
 
     table = Table(title="What was played, and what was heard", title_justify="left")
-    for heading in ("played", "at", "profile", "heard at", "score", "clip"):
-        table.add_column(heading, no_wrap=heading != "clip", overflow="fold")
+    for heading in ("played", "at", "profile", "heard at", "score"):
+        table.add_column(heading, no_wrap=True)
     for outcome in report.outcomes:
         table.add_row(
             outcome.planned.label, f"{outcome.planned.start_s:.1f} s", *_heard_cells(outcome, evidence)
@@ -108,15 +108,21 @@ def render_report(report: Report, evidence: Path) -> RenderableType:
     verdict = f"{number} of {len(report.outcomes)} planned sounds were heard"
     extra = f"{len(report.others)} other events." if report.others else "nothing else was."
     colour = "green" if report.passed else "red"
-    return Group(table, *lines, f"[{colour}]{verdict}; {extra}[/]", f"Clips, pictures and ledger: {evidence}")
+    clips = [
+        f"  {outcome.planned.label}: {_relative(outcome.heard.clip, evidence)}"
+        for outcome in report.outcomes
+        if outcome.heard is not None and outcome.heard.clip is not None
+    ]
+    return Group(
+        table, *lines, f"[{colour}]{verdict}; {extra}[/]", f"Clips, pictures and ledger: {evidence}", *clips
+    )
 
 
-def _heard_cells(outcome: Outcome, evidence: Path) -> tuple[str, str, str, str]:
+def _heard_cells(outcome: Outcome) -> tuple[str, str, str]:
     heard = outcome.heard
     if heard is None:
-        return f"[red]{outcome.planned.profile}[/]", "[red]missed[/]", "", ""
-    clip = "" if heard.clip is None else _relative(heard.clip, evidence)
-    return f"[green]{heard.profile}[/]", f"{heard.onset_s:.1f} s", f"{heard.score:.2f}", clip
+        return f"[red]{outcome.planned.profile}[/]", "[red]missed[/]", ""
+    return f"[green]{heard.profile}[/]", f"{heard.onset_s:.1f} s", f"{heard.score:.2f}"
 
 
 def _relative(path: Path, folder: Path) -> str:
