@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from foundation.yaml_document import YamlDocument
 from rules.action_grammar import read_actions
 from rules.condition_grammar import read_condition
 from rules.data_grammar import read_variables
@@ -45,7 +46,7 @@ def read_rule(node: Node, scope: Scope) -> Rule | None:
     scope = replace(
         scope,
         trigger_ids=tuple(trigger.id for trigger in triggers if trigger.id),
-        variables=frozenset(_variable_names(node)),
+        variables=frozenset(_variable_names(node.value)),
     )
     rule = Rule(
         id=read_key(keys, "id", read_name, ""),
@@ -73,16 +74,18 @@ def read_rule(node: Node, scope: Scope) -> Rule | None:
     return rule
 
 
-def _variable_names(node: Node) -> Iterator[str]:
+def _variable_names(value: object) -> Iterator[str]:
     """Give every name that anything in the rule sets, here or behind an include."""
-    if isinstance(node.value, dict):
-        for key, value in node.value.items():
-            child = node.child(key, value)
-            if key == "variables" and isinstance(child.value, dict):
-                yield from (name for name in child.value if isinstance(name, str))
-            yield from _variable_names(child)
-    elif isinstance(node.value, list):
-        for item in node.items():
+    if isinstance(value, YamlDocument):
+        yield from _variable_names(value.data)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "variables":
+                names = inner.data if isinstance(inner, YamlDocument) else inner
+                yield from names if isinstance(names, dict) else ()
+            yield from _variable_names(inner)
+    elif isinstance(value, list):
+        for item in value:
             yield from _variable_names(item)
 
 
