@@ -96,9 +96,7 @@ def render_report(report: Report, evidence: Path) -> RenderableType:
     for heading in ("played", "at", "profile", "heard at", "score"):
         table.add_column(heading, no_wrap=True)
     for outcome in report.outcomes:
-        table.add_row(
-            outcome.planned.label, f"{outcome.planned.start_s:.1f} s", *_heard_cells(outcome, evidence)
-        )
+        table.add_row(outcome.planned.label, f"{outcome.planned.start_s:.1f} s", *_heard_cells(outcome))
     lines = [
         f"[red]Also heard: {event.profile} at {event.onset_s:.1f} s "
         f"(score {event.score:.2f}), while there was {during}.[/]"
