@@ -33,21 +33,26 @@ WAYS = 5
 SHOTS = (1, 5)
 WINDOW_HOPS = 12  # 0.96 s: "the loudest second"
 BATCH_CLIPS = 64
-AUDIBLE_BELOW_LOUDEST_DB = 30.0  # zero padding and pauses teach nothing
+
+
+def energy_of_the_second(clip: ClipEmbeddings) -> NDArray[np.float64]:
+    """Return the energy of the second that each hop closes: what its embedding tells of."""
+    energy = np.concatenate([[0.0], np.cumsum(10.0 ** (clip.level_dbfs.astype(np.float64) / 10.0))])
+    first = np.maximum(np.arange(1, len(energy)) - WINDOW_HOPS, 0)
+    recent: NDArray[np.float64] = energy[1:] - energy[first]
+    return recent
 
 
 def loudest_second(clip: ClipEmbeddings) -> NDArray[np.float32]:
     """Return the one decision at the end of the second that holds the most energy."""
-    energy = np.concatenate([[0.0], np.cumsum(10.0 ** (clip.level_dbfs.astype(np.float64) / 10.0))])
-    first = np.maximum(np.arange(1, len(energy)) - WINDOW_HOPS, 0)
-    embedding: NDArray[np.float32] = clip.hops[int(np.argmax(energy[1:] - energy[first]))]
+    embedding: NDArray[np.float32] = clip.hops[int(np.argmax(energy_of_the_second(clip)))]
     return embedding
 
 
 def whole_clip(clip: ClipEmbeddings) -> NDArray[np.float32]:
-    """Return the mean over the hops that can be heard, of unit length."""
-    audible = clip.level_dbfs >= clip.level_dbfs.max() - AUDIBLE_BELOW_LOUDEST_DB
-    mean = clip.hops[audible].mean(axis=0)
+    """Return the mean over all hops, of unit length; silence weighs little, zero padding nothing."""
+    amplitudes = np.sqrt(energy_of_the_second(clip)) + 1e-9
+    mean = (amplitudes / amplitudes.sum()).astype(np.float32) @ clip.hops
     embedding: NDArray[np.float32] = mean / max(float(np.linalg.norm(mean)), 1e-9)
     return embedding
 

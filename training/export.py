@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from detectors.dsp import FRAMES_PER_HOP, MEL_OVERLAP_SAMPLES, N_MELS, log_mel
 from detectors.encoders.builtin import WEIGHTS
 from detectors.types import HOP_SAMPLES
-from training.curriculum import CLOSE
+from training.curriculum import POLISH
 from training.distil import DIM, Student, checkpoint_of
 from training.network import StreamingEncoder, unit
 from training.targets import WORK, targets_folder
@@ -118,8 +118,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
-    student = load_student(checkpoint_of(options.work, CLOSE))
-    shard = np.load(min(targets_folder(options.work, CLOSE).glob("[0-9]*[0-9].npz")))
+    student = load_student(checkpoint_of(options.work, POLISH))
+    shard = np.load(min(targets_folder(options.work, POLISH).glob("[0-9]*[0-9].npz")))
     even_out(student, shard["audio"])
     export(student, options.out)
     difference = largest_difference(student, options.out)

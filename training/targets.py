@@ -27,8 +27,8 @@ SHARD = 500
 
 
 def targets_folder(work: Path, stage: Stage) -> Path:
-    """Where the stage's shards lie."""
-    return work / f"targets-{stage.name}"
+    """Where the shards that the stage studies lie."""
+    return work / f"targets-{stage.mixtures_of}"
 
 
 def make_shard(
