@@ -36,7 +36,7 @@ class Outcome:
     """Known against unknown queries by the best cosine; None when all classes are always in the episode."""
 
 
-class TooFewClips(Exception):  # noqa: N818 - says what is the case, as the errors of foundation do
+class TooFewClips(Exception):
     """The rows picked cannot fill one episode."""
 
 

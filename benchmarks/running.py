@@ -21,7 +21,7 @@ STOP_TIMEOUT_S = 20.0
 POLL_S = 0.01
 
 
-class DaemonFailed(Exception):  # noqa: N818 - says what is the case, as the errors of foundation do
+class DaemonFailed(Exception):
     """The daemon ended, or did not get there in time; the text is its log."""
 
 

@@ -17,7 +17,7 @@ PCM_SCALE = 32_768
 """Sixteen bits halve the memory, are what FLAC stores, and give 16-bit sources back to the bit."""
 
 
-class AudioNotHeld(HeardError, LookupError):  # noqa: N818 - says what is the case, as the other errors do
+class AudioNotHeld(HeardError, LookupError):
     """The ring does not hold the samples that were asked for: they are gone, or not there yet."""
 
     def __init__(self, *, start: int, end: int, held_start: int, held_end: int) -> None:

@@ -84,7 +84,7 @@ class YamlDocument:
         return _problem(self.path, self.text, line, column, message)
 
 
-class TagFault(Exception):  # noqa: N818 - a fault of the owner's, which gets its place in `read_yaml`
+class TagFault(Exception):
     """What a tag stands for cannot be had; `str(fault)` says why."""
 
 
@@ -148,7 +148,7 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     return [unique[key] for key in sorted(unique)]
 
 
-class _Fault(Exception):  # noqa: N818 - never leaves this file
+class _Fault(Exception):
     """What is wrong, and where; becomes the caller's error class in `read_yaml`."""
 
     def __init__(self, mark: Any, message: str) -> None:

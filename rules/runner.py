@@ -24,7 +24,7 @@ MAX_BURST = 1_000
 """Actions that one run may take at one moment: more is a loop without a delay."""
 
 
-class _Stopped(Exception):  # noqa: N818 - never leaves this file
+class _Stopped(Exception):
     """The run is over, wherever it was."""
 
 

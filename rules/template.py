@@ -68,7 +68,7 @@ _REFUSED = {
 }
 
 
-class TemplateFault(Exception):  # noqa: N818 - a fault of the owner's, caught by the loader and the engine
+class TemplateFault(Exception):
     """A template cannot be used; `str(fault)` says why."""
 
 
