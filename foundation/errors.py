@@ -72,7 +72,7 @@ class ManifestError(FileError, ModelError):
 
 
 class AudioDeviceError(OwnerError):
-    """A capture device, or the library that reaches it, is missing; the text names the package or the devices."""
+    """A capture device or the library that reaches it is missing; the text names package or devices."""
 
 
 class AudioFileError(OwnerError):
