@@ -71,8 +71,8 @@ Made for encoder `{encoder}` by `python -m training.stock_profiles --data DIR`.
 Heads are fitted on `split=train` recordings that may ship (CC0, public domain, CC-BY, DbCL) and, for
 `finger_snap` and `alarm_beep`, on the project's own synthesis. Each `profile.yaml` names its recordings,
 licences and authors; `background.yaml` names those of the background bank. Thresholds were chosen with
-`split=valid` in view. Recall is the share of clips with enough score near an onset, and "expected" counts near
-misses in part; the figures of the whole chain come from `benchmarks.recall` and `benchmarks.false_alarms`.
+`split=valid` in view. Recall is the share of clips with enough score near an onset, and "expected" counts
+near misses in part; the figures of the whole chain come from `benchmarks.recall` and `benchmarks.false_alarms`.
 """
 
 
