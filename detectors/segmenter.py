@@ -2,7 +2,8 @@
 
 A profile's sound starts when enough hops reach its threshold and goes on until its score has stayed under a
 lower one for a while. The time of the onset is looked up backwards, because evidence arrives after the fact:
-the hop in which the score began to rise, or the 10 ms in which the gate saw something abrupt just before.
+where the stretch of sound began that the score speaks of, or the hop in which the score began to rise, or the
+10 ms in which the gate saw something abrupt there.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from detectors.types import HOP_SAMPLES, HopScores, Phase
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from detectors.segmenter_plan import Plan
+    from detectors.segmenter_plan import Plan, SegmenterSettings
 
-REMEMBERED_HOPS = 16
+REMEMBERED_HOPS = 32
 """Levels and onsets older than this can no longer belong to a sound that starts now."""
 
 _NEVER = np.iinfo(np.int64).max
@@ -208,12 +209,17 @@ def _may_start(state: SegmenterState, profile: int, index: int) -> bool:
 def _start(state: SegmenterState, profile: int, hop: HopScores, plan: Plan) -> Sounding:
     """Begin a sound at its most likely onset.
 
-    Something abrupt at the rise or in the encoder's delay before it is the best witness, then something
-    abrupt between the rise and the first hop over the threshold, then the rise itself.
+    The stretch of sound around the first hop over the threshold may have begun a while before the encoder was
+    sure; in one that goes back further than the encoder remembers, the rise of the score counts. Something
+    abrupt there or in the encoder's delay before it is the best witness, then something abrupt until the
+    first hop over the threshold, then the hop itself.
     """
     first_over = hop.index - int(state.over[profile]).bit_length() + 1
     rise = max(int(state.rise_hop[profile]), first_over - int(plan.lookback_hops[profile]))
     rise = min(rise, first_over)
+    stretch = _stretch_start(state, first_over, plan.settings)
+    if stretch is not None:
+        rise = min(rise, stretch)
     from_sample = max(
         (rise - plan.settings.encoder_delay_hops) * HOP_SAMPLES, int(state.earliest_sample[profile])
     )
@@ -230,6 +236,22 @@ def _start(state: SegmenterState, profile: int, hop: HopScores, plan: Plan) -> S
     else:
         onset_sample = max(rise * HOP_SAMPLES, int(state.earliest_sample[profile]))
     return _sounding(state, profile, onset_sample, hop)
+
+
+def _stretch_start(state: SegmenterState, within: int, settings: SegmenterSettings) -> int | None:
+    """Return the hop after the last quiet one before `within`; None if the encoder remembers none."""
+    peak_dbfs = max((level for index, level, _, _ in state.hops if index >= within), default=0.0)
+    for index, level_dbfs, _, _ in reversed(state.hops):
+        if index >= within:
+            continue
+        if within - index > settings.memory_hops:
+            return None
+        if level_dbfs < peak_dbfs - settings.stretch_fall_db:
+            return index + 1
+        peak_dbfs = max(peak_dbfs, level_dbfs)
+        if index == 0:
+            return 0
+    return None
 
 
 def _sounding(state: SegmenterState, profile: int, onset_sample: int, hop: HopScores) -> Sounding:

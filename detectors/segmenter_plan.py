@@ -35,6 +35,10 @@ class SegmenterSettings:
     impulse_lookback_hops: int = 2
     sustained_lookback_hops: int = 6
     """How far before the first hop over the threshold the rise may lie."""
+    memory_hops: int = 25
+    """The encoder remembers about two seconds: no sound began longer before it was known."""
+    stretch_fall_db: float = 15.0
+    """A stretch of sound begins after a hop that lies so far under what follows."""
     encoder_delay_hops: int = 3
     """The score follows something abrupt within so many hops."""
     repeat_hops: int = 3

@@ -24,7 +24,10 @@ def run(
     levels: Sequence[float] | None = None,
     the_plan: Plan = PLAN,
 ) -> list[tuple[int, Transition]]:
-    """Step through rows of scores; return each transition with the hop that decided it."""
+    """Step through rows of scores; return each transition with the hop that decided it.
+
+    Without `levels` it is loud where anything scores, and quiet elsewhere.
+    """
     onsets = onsets or {}
     state = initial_state(len(the_plan.enter))
     transitions = []
@@ -32,7 +35,7 @@ def run(
         hop = HopScores(
             index=index,
             scores=np.array(row, np.float32),
-            level_dbfs=-30.0 if levels is None else levels[index],
+            level_dbfs=(-30.0 if any(row) else -60.0) if levels is None else levels[index],
             noise_floor_dbfs=-60.0,
             speech=index == 7,
         )
@@ -107,6 +110,20 @@ def test_the_onset_is_where_the_score_rose() -> None:
     assert result[0][1].onset_sample == 1 * HOP_SAMPLES
     result = run(alone(HUM, [0.4] * 30 + [0.9] * 3))
     assert result[0][1].onset_sample == (30 - 6) * HOP_SAMPLES
+
+
+def test_the_onset_is_where_the_stretch_of_sound_began() -> None:
+    """The encoder is sure after a while; the sound began when the quiet ended."""
+    levels = [-60.0] * 5 + [-30.0] * 15
+    result = run(alone(SNAP, [0.0] * 14 + [0.9] * 6), levels=levels)
+    assert result[0][1].onset_sample == 5 * HOP_SAMPLES
+
+
+def test_what_began_before_the_encoders_memory_is_dated_by_its_score() -> None:
+    """In noise that goes on for long, the level says nothing."""
+    levels = [-60.0] * 5 + [-30.0] * 45
+    result = run(alone(SNAP, [0.0] * 44 + [0.9] * 6), levels=levels)
+    assert result[0][1].onset_sample == 44 * HOP_SAMPLES
 
 
 def test_a_rooms_tail_does_not_start_it_again() -> None:
