@@ -15,7 +15,6 @@ from daemon.demo.synthesis.signal import (
     noise,
     normalised,
     samples,
-    shaped,
     tilt,
     times,
     uniform,
@@ -54,7 +53,7 @@ def refrigerator(rng: np.random.Generator, seconds: float) -> Samples:
 
 
 def music(rng: np.random.Generator, seconds: float) -> Samples:
-    """Somebody plays the guitar in the next room: strummed chords, a bass, a few notes of melody."""
+    """A band plays in the next room: strummed chords, a bass, a few notes of melody, drums."""
     out = np.zeros(samples(seconds))
     beat_s = uniform(rng, 0.42, 0.55)
     root_hz = geometric(rng, 98, 147)
@@ -63,14 +62,27 @@ def music(rng: np.random.Generator, seconds: float) -> Samples:
         chord = progression[(beat // 4) % 4]
         start = samples(beat * beat_s)
         if beat % 4 == 0:
-            add_at(out, _string(rng, root_hz / 2 * _ratio(chord[0] % 12), 1.0), start, 0.5)
+            add_at(out, _string(rng, root_hz / 2 * _ratio(chord[0] % 12), 0.9), start, 0.5)
         if beat % 2 == 0:
             for index, step in enumerate(chord):
-                add_at(out, _string(rng, root_hz * 3 * _ratio(step), 0.9), start + samples(0.02 * index), 0.4)
-        melody = _string(rng, root_hz * 3 * _ratio(chord[beat % 3]), 0.8)
+                add_at(out, _string(rng, root_hz * 2 * _ratio(step), 0.9), start + samples(0.02 * index), 0.4)
+        melody = _string(rng, root_hz * 4 * _ratio(chord[beat % 3]), 0.8)
         add_at(out, melody, start + samples(beat_s / 2), 0.3)
-    heard = 0.5 * out + through_a_wall(rng, out, reverberation_s=0.9, highest_hz=3_000)
-    return normalised(shaped(heard, band(60, 5_000, 1)) * _fades(len(out), 0.5))
+        _drum(rng, out, beat, start, samples(beat_s / 2))
+    heard = 0.5 * out + through_a_wall(rng, out, reverberation_s=0.6, highest_hz=4_000)
+    return normalised(heard * _fades(len(out), 1.5))
+
+
+def _drum(rng: np.random.Generator, out: Floats, beat: int, start: int, half_beat: int) -> None:
+    """Strike the cymbal twice a beat, the bass drum and the snare drum in turn on every other beat."""
+    at = times(samples(0.25))
+    for offset in (0, half_beat):
+        add_at(out, noise(rng, len(at), band(5_000, 12_000)) * np.exp(-at / 0.02), start + offset, 0.12)
+    if beat % 2 == 0:
+        swoop = 52 * at + 2 * (1 - np.exp(-at / 0.03))
+        add_at(out, np.sin(2 * np.pi * swoop) * np.exp(-at / 0.09), start, 0.9)
+    else:
+        add_at(out, noise(rng, len(at), band(400, 5_000, 1)) * np.exp(-at / 0.05), start, 0.35)
 
 
 def _ratio(semitones: int) -> float:
