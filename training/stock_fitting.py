@@ -40,7 +40,7 @@ FEW_CLIPS = 10
 _GRID = np.arange(-4.0, 12.0, 0.1)
 """Logits that a threshold could be."""
 
-ONSET_HOPS = 11
+ONSET_HOPS = 22
 """An event this long after the onset is still traced back to it."""
 
 
