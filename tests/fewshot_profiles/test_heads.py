@@ -11,7 +11,7 @@ from fewshot_profiles.heads import Head, Scaling, fit_head
 
 def _cloud(seed: int, count: int, centre: float) -> np.ndarray:
     points = np.random.default_rng(seed).normal(size=(count, 12)) + centre
-    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True), np.float32)
 
 
 def _fit(positives: np.ndarray, negatives: np.ndarray) -> Head:
