@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import soundfile
@@ -37,12 +38,15 @@ AMBIENCES = frozenset({"blanket", "moodist", "noisekun", "noixer"})
 """Sources that recorded places for minutes: whatever their label, they are no clips of one sound."""
 
 
+_ESC50_NAME = re.compile(r"(?P<take>\d-\d+)-[A-Z]")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """One row of a manifest."""
 
     file: Path
-    columns: Mapping[str, str]
+    columns: Mapping[str, str] = field(hash=False)
 
     @property
     def label(self) -> str:
@@ -73,6 +77,13 @@ class Recording:
     def origin(self) -> str:
         """Recordings of one origin may be pieces of one take: the fold, else the group, else the file."""
         return self.columns.get("fold") or self.columns.get("group") or str(self.file)
+
+    @property
+    def take(self) -> str:
+        """Pieces of one take sound alike: what ESC-50 cut from one recording, the group, or the file."""
+        if piece := _ESC50_NAME.fullmatch(self.file.stem):
+            return piece["take"]
+        return self.columns.get("group") or str(self.file)
 
     def load(self) -> tuple[Samples, int]:
         """Read the audio: float32 [channels, n] and its rate."""
