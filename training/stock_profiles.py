@@ -31,7 +31,7 @@ from training.stock_recordings import heard_by
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from detectors.encoders import EncoderId
+    from detectors.encoders import Encoder, EncoderId
     from training.stock_embeddings import Heard
 
 WORK = Path(__file__).parent / "work"
@@ -78,8 +78,8 @@ near misses in part; the figures of the whole chain come from `benchmarks.recall
 """
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the whole recipe."""
+def main(argv: Sequence[str] | None = None, *, encoder: Encoder | None = None) -> None:
+    """Run the whole recipe, for the builtin encoder or, to compare it with, another one."""
     parser = argparse.ArgumentParser(prog="python -m training.stock_profiles", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds manifest.csv")
     parser.add_argument("--work", type=Path, default=WORK)
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     def progress(text: str) -> None:
         print(f"[{time.monotonic() - started:4.0f} s] {text}", flush=True)
 
-    encoder = BuiltinEncoder()
+    encoder = encoder or BuiltinEncoder()
     train, valid = heard_by(encoder, options.data, options.work, progress)
     scaling = background_scaling(train)
     evidence = []
