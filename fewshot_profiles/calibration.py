@@ -100,28 +100,59 @@ def block_peaks(logits: NDArray[np.float32], block_hops: int) -> NDArray[np.floa
     return peaks
 
 
-def logit_at_rate(peaks: NDArray[np.float32], hours: float, per_hour: float) -> float:
+def logit_at_rate(
+    peaks: NDArray[np.float32], hours: float, per_hour: float, counts: NDArray[np.float32] | None = None
+) -> float:
     """Return the logit that background rises above `per_hour` times an hour.
 
-    Within what was heard this is a rank; beyond it, the loudest blocks are taken to thin out exponentially.
+    Each peak stands for `counts` of its kind, by default for itself. Within what was heard this is a rank;
+    beyond it, the loudest blocks are taken to thin out exponentially.
     """
-    ranked, count, spacing = _tail(peaks)
+    tail = _tail(peaks, counts)
     allowed = max(per_hour * hours, 1e-9)
-    if allowed >= count:
-        return float(ranked[min(int(allowed), len(ranked) - 1)])
-    return float(ranked[count] + spacing * np.log(count / allowed))
+    if allowed >= tail.events:
+        place = int(np.searchsorted(tail.heard, allowed, side="right"))
+        return float(tail.ranked[min(place, len(tail.ranked) - 1)])
+    return tail.base + tail.spacing * float(np.log(tail.events / allowed))
 
 
-def rate_at_logit(peaks: NDArray[np.float32], hours: float, threshold: float) -> float:
+def rate_at_logit(
+    peaks: NDArray[np.float32], hours: float, threshold: float, counts: NDArray[np.float32] | None = None
+) -> float:
     """Return how often an hour background rises above `threshold`: the inverse of `logit_at_rate`."""
-    ranked, count, spacing = _tail(peaks)
-    if threshold <= ranked[count]:
-        return float(np.count_nonzero(ranked > threshold)) / hours
-    return float(count * np.exp(-(threshold - ranked[count]) / spacing)) / hours
+    tail = _tail(peaks, counts)
+    if threshold > tail.base:
+        return tail.events * float(np.exp(-(threshold - tail.base) / tail.spacing)) / hours
+    above = int(np.count_nonzero(tail.ranked > threshold))
+    return float(tail.heard[above - 1]) / hours if above else 0.0
 
 
-def _tail(peaks: NDArray[np.float32]) -> tuple[NDArray[np.float64], int, float]:
-    """Return the peaks from the highest down, how many form the tail, and their mean height over the next."""
-    ranked = np.sort(peaks.astype(np.float64))[::-1]
-    count = min(_TAIL_EVENTS, len(ranked) - 1)
-    return ranked, count, max(float(np.mean(ranked[:count] - ranked[count])), _SMALLEST_SPACING)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tail:
+    ranked: NDArray[np.float64]
+    """The peaks from the highest down."""
+    heard: NDArray[np.float64]
+    """How many there are as high as each, or higher."""
+    events: float
+    """How many form the tail."""
+    base: float
+    """The peak after the tail."""
+    spacing: float
+    """The mean height of the tail over its base."""
+
+
+def _tail(peaks: NDArray[np.float32], counts: NDArray[np.float32] | None) -> _Tail:
+    order = np.argsort(-peaks.astype(np.float64), kind="stable")
+    ranked = peaks.astype(np.float64)[order]
+    each = np.ones(len(peaks)) if counts is None else counts.astype(np.float64)[order]
+    heard = np.cumsum(each)
+    size = max(1, min(int(np.searchsorted(heard, _TAIL_EVENTS)) + 1, len(ranked) - 1))
+    base = float(ranked[min(size, len(ranked) - 1)])
+    spacing = float(np.average(ranked[:size] - base, weights=each[:size]))
+    return _Tail(
+        ranked=ranked,
+        heard=heard,
+        events=float(heard[size - 1]),
+        base=base,
+        spacing=max(spacing, _SMALLEST_SPACING),
+    )

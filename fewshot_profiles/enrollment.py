@@ -2,54 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.encoders import Encoder
-from detectors.types import DETECTION_RATE_HZ
-from fewshot_profiles.augmentation import vary
+from detectors.encoders import Encoder, EncoderId
+from fewshot_profiles.ambience import Ambience
 from fewshot_profiles.bank import BackgroundBank
-from fewshot_profiles.embedding import embed_framed, frame_clip
-from fewshot_profiles.example_audio import ExampleAudio, active_hops, read_example
+from fewshot_profiles.correction import corrected
+from fewshot_profiles.example_audio import ExampleAudio, read_example
+from fewshot_profiles.example_embedding import embed_examples
 from fewshot_profiles.fitting import Fit, Positives, fit_detector
+from fewshot_profiles.heads import Head
 from fewshot_profiles.profile import Detector, Embedded, Example, Kind, Profile
+from fewshot_profiles.report import ExampleVerdict, Report, hears, most_like, report_on, unlike_the_others
 from foundation.errors import ExampleError
 
 MAX_EXAMPLES = 20
 
-FALSE_ALARMS_PER_HOUR = 0.02
-"""What a threshold aims at unless the owner says otherwise: one in two days."""
+FALSE_ALARMS_PER_HOUR = 1.0 / 168.0
+"""What a threshold aims at unless the owner says otherwise: one in a week."""
 
-_VARIANTS = 5
 _IMPULSE_S = 0.8  # half of the sounds are shorter than this: an impulse
-_TAIL_HOPS = 2  # the encoder still hears a sound for a moment after it
-_UNLIKE_QUANTILE = 0.9  # an example that the others rate below this much of the background is another sound
-_UNLIKE_FROM = 3  # with two examples nobody can say which of them is the odd one
-_CONFUSED_SHARE = 0.2
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExampleVerdict:
-    """What enrolment made of one example."""
+class Surroundings:
+    """What a profile is fitted in: who listens, and what it must be told from."""
 
-    path: str
-    sounds: int
-    seconds: float
-    """How much of it sounds."""
-    score: float | None
-    """What a profile made from the other examples gives it; None when there are no others."""
-    found: bool | None
-    """Whether that profile hears it."""
+    encoder: Encoder
+    bank: BackgroundBank
+    others: tuple[Profile, ...] = ()
+    home: Ambience | None = None
+    """What this home sounds like by itself, where that is known."""
 
-    def __str__(self) -> str:
-        sounds = "1 sound" if self.sounds == 1 else f"{self.sounds} sounds"
-        text = f"{self.path}: {sounds}, {self.seconds:.2f} s"
-        if self.score is None:
-            return text
-        return f"{text}; the others {'hear' if self.found else 'miss'} it (score {self.score:.2f})"
+    @property
+    def encoder_id(self) -> EncoderId:
+        """Whose numbers everything here is in."""
+        return self.encoder.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +54,28 @@ class EnrollmentResult:
 
     profile: Profile
     recordings: tuple[ExampleAudio, ...]
-    verdicts: tuple[ExampleVerdict, ...]
-    leave_one_out_recall: float | None
-    """None with a single example."""
-    false_alarms_per_hour: float
-    """Expected, on the background bank."""
-    confused_with: tuple[str, ...]
-    """Profiles whose own examples this one often takes for its own."""
+    report: Report
+
+    @property
+    def verdicts(self) -> tuple[ExampleVerdict, ...]:
+        """What is to be said of each example."""
+        return self.report.verdicts
+
+    @property
+    def leave_one_out_recall(self) -> float | None:
+        """The share of examples that the others hear; None with a single example."""
+        found = [verdict.found for verdict in self.verdicts if verdict.found is not None]
+        return float(np.mean(found)) if found else None
+
+    @property
+    def false_alarms_per_hour(self) -> float:
+        """Expected, on the background bank and in this home."""
+        return self.report.expected.per_hour
+
+    @property
+    def confused_with(self) -> tuple[str, ...]:
+        """Profiles whose own examples this one often takes for its own."""
+        return self.report.confused_with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +88,7 @@ class Teaching:
     licence: str = "the owner's"
     attribution: str = ""
     false_alarms_per_hour: float = FALSE_ALARMS_PER_HOUR
+    source: str = "enrolled"
 
 
 def enroll(
@@ -86,96 +98,178 @@ def enroll(
     encoder: Encoder,
     bank: BackgroundBank,
     others: Sequence[Profile] = (),
+    home: Ambience | None = None,
 ) -> EnrollmentResult:
     """Make a profile from recordings of one sound; several sounds in one file are fine.
 
     Raises ExampleError, naming every example that cannot be used and what to do about each.
     """
-    if not 1 <= len(files) <= MAX_EXAMPLES:
-        raise ExampleError(
-            f"{len(files)} examples: a profile takes 1 to {MAX_EXAMPLES}. Give three to five good ones."
-        )
+    surroundings = Surroundings(encoder=encoder, bank=bank, others=tuple(others), home=home)
+    return enroll_recordings(teaching, read_examples(files), surroundings)
+
+
+def read_examples(files: Sequence[Path]) -> list[ExampleAudio]:
+    """Read every file; raise ExampleError naming each that cannot be used and what to do about it."""
+    _check_count(len(files))
+    return all_of(files, read_example)
+
+
+def all_of(items: Sequence[_Item], read: Callable[[_Item], ExampleAudio]) -> list[ExampleAudio]:
+    """Read all of them; raise one ExampleError with what is wrong with each."""
     recordings, faults = [], []
-    for file in files:
+    for item in items:
         try:
-            recordings.append(read_example(file))
+            recordings.append(read(item))
         except ExampleError as error:
             faults.append(str(error))
     if faults:
         raise ExampleError("\n".join(faults))
-    return enroll_recordings(teaching, recordings, encoder=encoder, bank=bank, others=others)
+    return recordings
 
 
 def enroll_recordings(
-    teaching: Teaching,
-    recordings: Sequence[ExampleAudio],
-    *,
-    encoder: Encoder,
-    bank: BackgroundBank,
-    others: Sequence[Profile] = (),
+    teaching: Teaching, recordings: Sequence[ExampleAudio], surroundings: Surroundings
 ) -> EnrollmentResult:
     """Make a profile from examples already read or cut; raise ExampleError for one unlike the others."""
-    rivals = [profile for profile in others if profile.name != teaching.name]
-    positives = embed_examples(encoder, recordings)
-    negatives = np.concatenate(
-        [np.zeros((0, encoder.id.dim), np.float32), *(profile.embedded.positives for profile in rivals)]
-    )
-    fit = fit_detector(positives, negatives, bank, teaching.false_alarms_per_hour)
-    _refuse_unlike(recordings, fit)
-    profile = Profile(
+    _check_count(len(recordings))
+    bare = Profile(
         name=teaching.name,
         description=teaching.description,
         tags=teaching.tags,
         kind=_kind(recordings),
         threshold_override=None,
-        examples=tuple(
-            Example(
-                source="enrolled",
-                path=recording.name,
-                licence=teaching.licence,
-                attribution=teaching.attribution,
-            )
-            for recording in recordings
+        examples=_as_examples(teaching, recordings),
+        embedded=_embedded(
+            embed_examples(surroundings.encoder, recordings), _no_rows(surroundings.encoder_id)
         ),
-        embedded=Embedded(
-            positives=positives.hops,
-            positive_example=positives.example,
-            negatives=np.zeros((0, encoder.id.dim), np.float32),
-        ),
-        detector=Detector(encoder=str(encoder.id), head=fit.head, threshold=fit.threshold),
+        detector=_no_detector(surroundings.encoder_id),
+        promise_per_hour=teaching.false_alarms_per_hour,
+        change="enrolled",
     )
-    verdicts = _verdicts(recordings, fit)
-    found = [verdict.found for verdict in verdicts if verdict.found is not None]
-    return EnrollmentResult(
-        profile=profile,
-        recordings=tuple(recordings),
-        verdicts=verdicts,
-        leave_one_out_recall=float(np.mean(found)) if found else None,
-        false_alarms_per_hour=fit.false_alarms_per_hour,
-        confused_with=_confused_with(profile, rivals),
+    return _finished(bare, recordings, surroundings)
+
+
+def add_examples(
+    profile: Profile, teaching: Teaching, recordings: Sequence[ExampleAudio], surroundings: Surroundings
+) -> EnrollmentResult:
+    """Teach a profile more of its sound. Raises ExampleError as enrolment does."""
+    if profile.embedded.variant is None:
+        raise ExampleError(
+            f"{profile.name} came ready-made and cannot be fitted again: mark what it misses, "
+            "or teach a profile of your own under another name."
+        )
+    before = _positives(profile)
+    _check_count(before.examples + len(recordings))
+    new = embed_examples(surroundings.encoder, recordings)
+    joined = Positives(
+        hops=np.concatenate([before.hops, new.hops]),
+        example=np.concatenate([before.example, new.example + np.int32(before.examples)]),
+        variant=np.concatenate([before.variant, new.variant]),
+    )
+    bare = replace(
+        profile,
+        examples=(*profile.examples, *_as_examples(teaching, recordings)),
+        embedded=_embedded(joined, profile.embedded.negatives),
+        revision=profile.revision + 1,
+        change=f"{len(recordings)} examples added",
+    )
+    return _finished(bare, recordings, surroundings)
+
+
+def fit_again(profile: Profile, surroundings: Surroundings) -> tuple[Profile, Fit]:
+    """Fit the profile's stored examples as if they were taught now."""
+    fit = fit_detector(
+        _positives(profile),
+        rivals_hops(profile, surroundings),
+        surroundings.bank,
+        profile.promise_per_hour or FALSE_ALARMS_PER_HOUR,
+        kind=profile.kind,
+        home=None if surroundings.home is None else surroundings.home.not_taken_for(profile.name),
+    )
+    detector = Detector(encoder=str(surroundings.encoder_id), head=fit.head, threshold=fit.threshold)
+    return with_negatives(replace(profile, detector=detector), surroundings.bank), fit
+
+
+def with_negatives(profile: Profile, bank: BackgroundBank) -> Profile:
+    """Return the profile with its head moved away from what the owner has called wrong."""
+    if not len(profile.embedded.negatives):
+        return profile
+    missed = np.zeros((0, profile.embedded.negatives.shape[1]), np.float32)
+    head = corrected(profile, wrong=profile.embedded.negatives, missed=missed, bank=bank)
+    return replace(profile, detector=replace(profile.detector, head=head))
+
+
+def rivals_hops(profile: Profile, surroundings: Surroundings) -> NDArray[np.float32]:
+    """Return the examples of the other profiles, without those that are the same sound by another name."""
+    return np.concatenate(
+        [
+            _no_rows(surroundings.encoder_id),
+            *(
+                rival.embedded.positives
+                for rival in surroundings.others
+                if rival.name != profile.name and not hears(rival, profile.embedded.positives, profile)
+            ),
+        ]
     )
 
 
-def embed_examples(encoder: Encoder, recordings: Sequence[ExampleAudio]) -> Positives:
-    """Embed the sounding hops of each example, as recorded and in variants that depend on nothing else."""
-    rng = np.random.default_rng(0)
-    clips, example, plain = [], [], []
-    for number, recording in enumerate(recordings):
-        for variant in range(_VARIANTS + 1):
-            audio = vary(recording.audio, rng) if variant else recording.audio
-            clips.append(frame_clip(audio, DETECTION_RATE_HZ))
-            example.append(number)
-            plain.append(variant == 0)
-    masks = [
-        active_hops(recordings[number].regions, len(clip), _TAIL_HOPS)
-        for number, clip in zip(example, clips, strict=True)
-    ]
-    embedded = [clip.hops[mask] for clip, mask in zip(embed_framed(encoder, clips), masks, strict=True)]
-    counts = [len(hops) for hops in embedded]
-    return Positives(
-        hops=np.concatenate(embedded),
-        example=np.repeat(np.array(example, dtype=np.int32), counts),
-        plain=np.repeat(np.array(plain, dtype=bool), counts),
+def _finished(
+    bare: Profile, recordings: Sequence[ExampleAudio], surroundings: Surroundings
+) -> EnrollmentResult:
+    profile, fit = fit_again(bare, surroundings)
+    _refuse_unlike(profile, fit, surroundings)
+    first = len(profile.examples) - len(recordings)
+    report = report_on(
+        profile,
+        fit.background,
+        fit=fit,
+        recordings=recordings if first == 0 else (),
+        others=surroundings.others,
+    )
+    return EnrollmentResult(profile=profile, recordings=tuple(recordings), report=report)
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= MAX_EXAMPLES:
+        raise ExampleError(
+            f"{count} examples: a profile takes 1 to {MAX_EXAMPLES}. Give three to five good ones."
+        )
+
+
+def _as_examples(teaching: Teaching, recordings: Sequence[ExampleAudio]) -> tuple[Example, ...]:
+    return tuple(
+        Example(
+            source=teaching.source,
+            path=recording.name,
+            licence=teaching.licence,
+            attribution=teaching.attribution,
+        )
+        for recording in recordings
+    )
+
+
+def _positives(profile: Profile) -> Positives:
+    embedded = profile.embedded
+    assert embedded.variant is not None
+    return Positives(hops=embedded.positives, example=embedded.positive_example, variant=embedded.variant)
+
+
+def _embedded(positives: Positives, negatives: NDArray[np.float32]) -> Embedded:
+    return Embedded(
+        positives=positives.hops,
+        positive_example=positives.example,
+        variant=positives.variant,
+        negatives=negatives,
+    )
+
+
+def _no_rows(encoder: EncoderId) -> NDArray[np.float32]:
+    return np.zeros((0, encoder.dim), np.float32)
+
+
+def _no_detector(encoder: EncoderId) -> Detector:
+    return Detector(
+        encoder=str(encoder), head=Head(weights=np.zeros(encoder.dim, np.float32), bias=0.0), threshold=0.5
     )
 
 
@@ -184,44 +278,21 @@ def _kind(recordings: Sequence[ExampleAudio]) -> Kind:
     return "impulse" if np.median(lengths) < _IMPULSE_S else "sustained"
 
 
-def _refuse_unlike(recordings: Sequence[ExampleAudio], fit: Fit) -> None:
-    if fit.held_out_scores is None or len(recordings) < _UNLIKE_FROM:
+def _refuse_unlike(profile: Profile, fit: Fit, surroundings: Surroundings) -> None:
+    unlike = unlike_the_others(fit)
+    if not any(unlike):
         return
-    ordinary = np.quantile(fit.background_scores, _UNLIKE_QUANTILE)
-    unlike = [
-        recording.name
-        for recording, score in zip(recordings, fit.held_out_scores, strict=True)
-        if score < ordinary
-    ]
-    if len(unlike) == len(recordings):
+    if all(unlike):
         raise ExampleError("These examples have nothing in common: record the same sound each time.")
-    if unlike:
-        raise ExampleError(
-            "\n".join(
-                f"{name} is unlike the other examples. Leave it out, or record it again." for name in unlike
+    rivals = [other for other in surroundings.others if other.name != profile.name]
+    faults = []
+    for number, odd in enumerate(unlike):
+        if odd:
+            hops = profile.embedded.positives[profile.embedded.positive_example == number]
+            other = most_like(hops, rivals)
+            mostly = "" if other is None else f" (it is mostly {other.replace('_', ' ')})"
+            faults.append(
+                f"{profile.examples[number].path} is unlike the other examples{mostly}. "
+                "Leave it out, or record it again."
             )
-        )
-
-
-def _verdicts(recordings: Sequence[ExampleAudio], fit: Fit) -> tuple[ExampleVerdict, ...]:
-    scores = [None] * len(recordings) if fit.held_out_scores is None else list(fit.held_out_scores)
-    return tuple(
-        ExampleVerdict(
-            path=recording.name,
-            sounds=len(recording.regions),
-            seconds=recording.seconds,
-            score=None if score is None else float(score),
-            found=None if score is None else bool(score >= fit.threshold),
-        )
-        for recording, score in zip(recordings, scores, strict=True)
-    )
-
-
-def _confused_with(profile: Profile, rivals: Sequence[Profile]) -> tuple[str, ...]:
-    threshold = np.log(profile.threshold) - np.log1p(-profile.threshold)
-    head = profile.detector.head
-    return tuple(
-        rival.name
-        for rival in rivals
-        if np.mean(head.logits(rival.embedded.positives) >= threshold) > _CONFUSED_SHARE
-    )
+    raise ExampleError("\n".join(faults))

@@ -7,14 +7,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fewshot_profiles.ambience import Ambience
 from fewshot_profiles.bank import BackgroundBank
-from fewshot_profiles.calibration import fit_platt, logit_at_rate, rate_at_logit, sigmoid
+from fewshot_profiles.calibration import fit_platt, lasting, sigmoid
 from fewshot_profiles.heads import Head, fit_head
+from fewshot_profiles.profile import Kind
+from fewshot_profiles.promise import Background, background_of
+
+MOST_OCCURRENCES_PER_HOUR = 1.0
+"""Moments of the home's past that score like the examples were probably the sound itself, unless they are
+more frequent than this."""
 
 _BANK_FOLDS = 3
 _MAX_HELD_OUT = (
     10  # leave-one-out by groups of examples beyond this: the answer is as good, the wait is not longer
 )
+_SURELY_NOT = 1e-5
+"""A threshold beyond this is no number that a score could reach or miss."""
+
+_NEEDED: dict[Kind, tuple[int, int]] = {"impulse": (1, 1), "sustained": (3, 5)}
+"""Of so many hops so many must reach the threshold: what the segmenter asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +37,18 @@ class Positives:
     """[n, dim]"""
     example: NDArray[np.int32]
     """[n], which example each is from, counted from 0"""
-    plain: NDArray[np.bool_]
-    """[n], whether it was heard as recorded, or varied by us"""
+    variant: NDArray[np.int32]
+    """[n], 0 for what was heard as recorded, else which variation of it"""
 
     @property
     def examples(self) -> int:
         """How many examples there are."""
         return int(self.example.max()) + 1
+
+    @property
+    def plain(self) -> NDArray[np.bool_]:
+        """[n], whether it was heard as recorded."""
+        return np.asarray(self.variant == 0)
 
     def weights(self) -> NDArray[np.float32]:
         """Each example counts the same, however long it is."""
@@ -40,7 +57,20 @@ class Positives:
 
     def where(self, keep: NDArray[np.bool_]) -> Positives:
         """Return the chosen rows."""
-        return Positives(hops=self.hops[keep], example=self.example[keep], plain=self.plain[keep])
+        return Positives(hops=self.hops[keep], example=self.example[keep], variant=self.variant[keep])
+
+    def peaks(self, logits: NDArray[np.float32], kind: Kind) -> tuple[NDArray[np.float32], ...]:
+        """Return for each example the peaks of what was recorded (first) and of its variations.
+
+        A peak is what the segmenter would act on: enough hops in its window, or all there are of a short one.
+        """
+        needed, window = _NEEDED[kind]
+        found = []
+        for number in range(self.examples):
+            mine = self.example == number
+            takes = [logits[mine & (self.variant == take)] for take in np.unique(self.variant[mine])]
+            found.append(np.array([lasting(t, min(needed, len(t)), window).max() for t in takes], np.float32))
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +79,19 @@ class Fit:
 
     head: Head
     threshold: float
-    false_alarms_per_hour: float
-    """Expected on the background bank at this threshold."""
-    held_out_scores: NDArray[np.float64] | None
-    """[examples], the best score of each under a head that has not seen it; None with one example."""
-    background_scores: NDArray[np.float64]
-    """[ambient rows of the bank], held out too."""
+    background: Background
+    """What the head makes of bank and home where it has not seen them."""
+    occurrences: float
+    """Moments of the home's past that sounded like the examples, and are not part of the background."""
+    held_out: tuple[NDArray[np.float32], ...] | None
+    """For each example the peak logits of its takes under a head that has not seen it; None with one."""
+
+    @property
+    def held_out_scores(self) -> NDArray[np.float64] | None:
+        """[examples], the score of each as it was recorded, under a head that has not seen it."""
+        if self.held_out is None:
+            return None
+        return sigmoid(np.array([takes[0] for takes in self.held_out]))
 
 
 def fit_detector(
@@ -62,61 +99,88 @@ def fit_detector(
     negatives: NDArray[np.float32],
     bank: BackgroundBank,
     false_alarms_per_hour: float,
+    *,
+    kind: Kind,
+    home: Ambience | None = None,
 ) -> Fit:
-    """Fit positives against the bank and `negatives` [m, dim]; calibrate on what each head has not seen."""
-    background = _held_out_background(positives, negatives, bank)
-    held_out = _held_out_positives(positives, negatives, bank)
+    """Fit positives against the bank, the home's sound and `negatives` [m, dim]; calibrate on held-out rows.
+
+    The threshold keeps the stated rate on the bank and, once it is known, in this home: the stricter counts.
+    """
     head = _fit(positives, np.concatenate([bank.embeddings, negatives]), bank)
+    ordinary, occurrences = _without_occurrences(home, head, positives, kind)
+    held_background = _held_out_background(positives, negatives, bank, ordinary, head)
+    against = np.concatenate([bank.embeddings, negatives])
+    if ordinary is not None:
+        against = np.concatenate([against, ordinary.embeddings])
+        head = _fit(positives, against, bank, head)
+    held_out = _held_out_positives(positives, against, bank, head)
     own = head.logits(positives.hops) if held_out is None else held_out
     plain = positives.plain
-    platt = fit_platt(own[plain], positives.where(plain).weights(), background)
-    calibrated = platt.slope * background + platt.intercept
-    ambient = calibrated[bank.ambient]
-    threshold_logit = logit_at_rate(ambient, bank.hours, false_alarms_per_hour)
-    scores = None
-    if held_out is not None:
-        scores = np.array(
-            [
-                sigmoid(platt.slope * held_out[plain & (positives.example == number)] + platt.intercept).max()
-                for number in range(positives.examples)
-            ]
-        )
+    rows = len(bank.embeddings)
+    platt = fit_platt(own[plain], positives.where(plain).weights(), held_background[:rows])
+    scale, shift = np.float32(platt.slope), np.float32(platt.intercept)
+    calibrated = scale * held_background + shift
+    background = background_of(calibrated[:rows], calibrated[rows:], bank=bank, home=ordinary, kind=kind)
+    threshold = sigmoid(np.array(background.logit_for(false_alarms_per_hour)))
     return Fit(
         head=head.scaled(platt.slope, platt.intercept),
-        threshold=float(sigmoid(np.array(threshold_logit))),
-        false_alarms_per_hour=rate_at_logit(ambient, bank.hours, threshold_logit),
-        held_out_scores=scores,
-        background_scores=sigmoid(ambient),
+        threshold=float(np.clip(threshold, _SURELY_NOT, 1.0 - _SURELY_NOT)),
+        background=background,
+        occurrences=occurrences,
+        held_out=None if held_out is None else positives.peaks(scale * held_out + shift, kind),
     )
 
 
-def _fit(positives: Positives, negatives: NDArray[np.float32], bank: BackgroundBank) -> Head:
-    return fit_head(positives.hops, positives.weights(), negatives, bank.scaling)
+def _without_occurrences(
+    home: Ambience | None, head: Head, positives: Positives, kind: Kind
+) -> tuple[Ambience | None, float]:
+    """Return the home's rows without those that were probably the sound itself, and how many these were."""
+    if home is None or not len(home):
+        return None, 0.0
+    usual = np.median([takes[0] for takes in positives.peaks(head.logits(positives.hops), kind)])
+    alike = head.logits(home.embeddings) >= usual
+    count = float(home.stands_for[alike].sum())
+    if not count or count > MOST_OCCURRENCES_PER_HOUR * home.hours:
+        return home, 0.0
+    return home.where(~alike), count
+
+
+def _fit(
+    positives: Positives, negatives: NDArray[np.float32], bank: BackgroundBank, near: Head | None = None
+) -> Head:
+    return fit_head(positives.hops, positives.weights(), negatives, bank.scaling, near=near)
 
 
 def _held_out_background(
-    positives: Positives, negatives: NDArray[np.float32], bank: BackgroundBank
+    positives: Positives,
+    negatives: NDArray[np.float32],
+    bank: BackgroundBank,
+    home: Ambience | None,
+    near: Head,
 ) -> NDArray[np.float32]:
-    """Score every row of the bank with a head that was fitted without the row's recording."""
-    fold = bank.recording % _BANK_FOLDS
-    logits = np.zeros(len(bank.embeddings), dtype=np.float32)
+    """Score every row of the bank, then of the home, with a head fitted without its recording or hour."""
+    rows, fold = bank.embeddings, bank.recording % _BANK_FOLDS
+    if home is not None:
+        rows = np.concatenate([rows, home.embeddings])
+        fold = np.concatenate([fold, (home.at_s // 3_600.0).astype(np.int64) % _BANK_FOLDS])
+    logits = np.zeros(len(rows), dtype=np.float32)
     for number in np.unique(fold):
         held = fold == number
-        head = _fit(positives, np.concatenate([bank.embeddings[~held], negatives]), bank)
-        logits[held] = head.logits(bank.embeddings[held])
+        head = _fit(positives, np.concatenate([rows[~held], negatives]), bank, near)
+        logits[held] = head.logits(rows[held])
     return logits
 
 
 def _held_out_positives(
-    positives: Positives, negatives: NDArray[np.float32], bank: BackgroundBank
+    positives: Positives, against: NDArray[np.float32], bank: BackgroundBank, near: Head
 ) -> NDArray[np.float32] | None:
     """Score every example with a head that was fitted without it; None with one example."""
     if positives.examples < 2:
         return None
-    against = np.concatenate([bank.embeddings, negatives])
     fold = positives.example % _MAX_HELD_OUT
     logits = np.zeros(len(positives.hops), dtype=np.float32)
     for number in np.unique(fold):
         held = fold == number
-        logits[held] = _fit(positives.where(~held), against, bank).logits(positives.hops[held])
+        logits[held] = _fit(positives.where(~held), against, bank, near).logits(positives.hops[held])
     return logits

@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,8 @@ from detectors.encoders import EncoderId
 from fewshot_profiles.arrays import Arrays, bad_file, floats, read_arrays, write_arrays
 from fewshot_profiles.example_audio import ExampleAudio
 from fewshot_profiles.heads import Head
-from fewshot_profiles.profile import Detector, Embedded, Example, Kind, Profile
+from fewshot_profiles.profile import Detector, Embedded, Example, Kind, Mark, Profile, Verdict
+from fewshot_profiles.versions import put_in_place
 from foundation.errors import ProfileError
 from foundation.yaml_document import read_yaml, validate
 
@@ -39,6 +41,14 @@ class _ExampleModel(BaseModel):
     attribution: str = ""
 
 
+class _MarkModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    verdict: Verdict
+    event: str = ""
+    stream: str = ""
+    at: str = ""
+
+
 class _ProfileModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
@@ -47,6 +57,10 @@ class _ProfileModel(BaseModel):
     kind: Kind
     threshold: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     examples: list[_ExampleModel] = []
+    promise_per_hour: Annotated[float, Field(gt=0.0)] | None = None
+    revision: Annotated[int, Field(ge=1)] = 1
+    change: str = "made"
+    marks: list[_MarkModel] = []
 
 
 def read_profile(folder: Path, encoder: EncoderId) -> Profile:
@@ -76,19 +90,37 @@ def read_profile(folder: Path, encoder: EncoderId) -> Profile:
             positives=positives,
             positive_example=example,
             negatives=floats(arrays, f"{key}.negatives", (None, encoder.dim), path),
+            variant=(
+                floats(arrays, f"{key}.variant", (len(positives),), path).astype(np.int32)
+                if f"{key}.variant" in arrays
+                else None
+            ),
         ),
         detector=Detector(
             encoder=key,
             head=Head(weights=floats(arrays, f"{key}.weights", (encoder.dim,), path), bias=bias),
             threshold=threshold,
         ),
+        promise_per_hour=model.promise_per_hour,
+        revision=model.revision,
+        change=model.change,
+        marks=tuple(Mark(**mark.model_dump()) for mark in model.marks),
     )
 
 
-def write_profile(profile: Profile, parent: Path, recordings: Sequence[ExampleAudio] = ()) -> Path:
+def write_profile(
+    profile: Profile,
+    parent: Path,
+    recordings: Sequence[ExampleAudio] = (),
+    *,
+    audio_from: Path | None = None,
+    keep_version: bool = False,
+) -> Path:
     """Write the profile as `parent/<name>`, whole or not at all, in place of any there; return the folder.
 
-    `recordings`, where given, are kept beside it as FLAC. Raises OSError as the file system does.
+    `recordings`, where given, are kept beside it as FLAC, behind those that the profile folder `audio_from`
+    holds. With `keep_version` the one that was there becomes an earlier version, for `undo`. Raises OSError
+    as the file system does.
     """
     if not re.match(NAME_PATTERN, profile.name):
         raise ValueError(f"{profile.name!r} is no name for a profile: use a-z, 0-9 and _")
@@ -100,17 +132,32 @@ def write_profile(profile: Profile, parent: Path, recordings: Sequence[ExampleAu
         write_arrays(beside / ARRAYS_NAME, _arrays(profile))
         # Taught by one user, such as root, and heard by another: the service's.
         (beside / ARRAYS_NAME).chmod(0o644)
-        if recordings:
-            (beside / AUDIO_FOLDER).mkdir()
-        for number, recording in enumerate(recordings):
-            flac = io.BytesIO()
-            soundfile.write(flac, recording.samples.T, recording.rate_hz, format="FLAC", subtype="PCM_16")
-            (beside / AUDIO_FOLDER / f"{number:02}.flac").write_bytes(flac.getvalue())
-        _swap(beside, parent / profile.name)
+        _write_audio(beside / AUDIO_FOLDER, recordings, audio_from)
+        if keep_version:
+            put_in_place(beside, parent / profile.name)
+        else:
+            _swap(beside, parent / profile.name)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
     return parent / profile.name
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """Return the examples that a profile's folder keeps as audio, in their order."""
+    return sorted((folder / AUDIO_FOLDER).glob("*.flac"))
+
+
+def _write_audio(folder: Path, recordings: Sequence[ExampleAudio], audio_from: Path | None) -> None:
+    kept = [] if audio_from is None else audio_files(audio_from)
+    if kept or recordings:
+        folder.mkdir()
+    for number, file in enumerate(kept):
+        shutil.copyfile(file, folder / f"{number:02}.flac")
+    for number, recording in enumerate(recordings, start=len(kept)):
+        flac = io.BytesIO()
+        soundfile.write(flac, recording.samples.T, recording.rate_hz, format="FLAC", subtype="PCM_16")
+        (folder / f"{number:02}.flac").write_bytes(flac.getvalue())
 
 
 def _swap(beside: Path, folder: Path) -> None:
@@ -130,7 +177,7 @@ def _swap(beside: Path, folder: Path) -> None:
 
 
 def _yaml_text(profile: Profile) -> str:
-    content = {
+    content: dict[str, object] = {
         "name": profile.name,
         "description": profile.description,
         "tags": list(profile.tags),
@@ -146,6 +193,12 @@ def _yaml_text(profile: Profile) -> str:
             for example in profile.examples
         ],
     }
+    if profile.promise_per_hour is not None:
+        content["promise_per_hour"] = profile.promise_per_hour
+    if profile.revision > 1 or profile.marks:
+        content["revision"] = profile.revision
+        content["change"] = profile.change
+        content["marks"] = [asdict(mark) for mark in profile.marks]
     text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
     return text
 
@@ -153,13 +206,16 @@ def _yaml_text(profile: Profile) -> str:
 def _arrays(profile: Profile) -> Arrays:
     key = profile.detector.encoder
     head = profile.detector.head
-    return {
+    arrays: Arrays = {
         f"{key}.positives": profile.embedded.positives.astype(np.float16),
         f"{key}.positive_example": profile.embedded.positive_example.astype(np.int16),
         f"{key}.negatives": profile.embedded.negatives.astype(np.float16),
         f"{key}.weights": head.weights.astype(np.float32),
         f"{key}.bias_threshold": np.array([head.bias, profile.detector.threshold], dtype=np.float32),
     }
+    if profile.embedded.variant is not None:
+        arrays[f"{key}.variant"] = profile.embedded.variant.astype(np.int16)
+    return arrays
 
 
 def _wrong_encoder(name: str, arrays: Arrays, key: str) -> str:

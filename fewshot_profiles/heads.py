@@ -57,10 +57,13 @@ def fit_head(
     negatives: NDArray[np.float32],
     scaling: Scaling,
     l2: float = L2,
+    *,
+    near: Head | None = None,
 ) -> Head:
     """Fit positives [p, dim] against negatives [n, dim]; each side weighs one in total.
 
-    Newton's method on a strictly convex loss: the result does not depend on a seed or on the order of rows.
+    Newton's method on a strictly convex loss: the result does not depend on a seed or on the order of rows,
+    nor on `near`, a head of almost the same rows, from which it is found sooner.
     """
     features = np.concatenate([positives, negatives]).astype(np.float32)
     features = (features - scaling.mean) / scaling.spread
@@ -68,20 +71,27 @@ def fit_head(
     targets[: len(positives)] = 1.0
     weights = np.full(len(features), 1.0 / len(negatives), dtype=np.float32)
     weights[: len(positives)] = positive_weights / positive_weights.sum()
-    solution = _newton(features, targets, weights, l2)
+    start = np.zeros(features.shape[1] + 1)
+    if near is not None:
+        start[:-1] = near.weights * scaling.spread
+        start[-1] = near.bias + near.weights @ scaling.mean
+    solution = _newton(features, targets, weights, l2, start)
     coefficients = solution[:-1].astype(np.float32) / scaling.spread
     return Head(weights=coefficients, bias=float(solution[-1] - coefficients @ scaling.mean))
 
 
 def _newton(
-    features: NDArray[np.float32], targets: NDArray[np.float32], weights: NDArray[np.float32], l2: float
+    features: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    l2: float,
+    solution: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Minimise the weighted logistic loss with a ridge on all but the last coefficient, the bias."""
     count, dim = features.shape
     design = np.concatenate([features, np.ones((count, 1), dtype=np.float32)], axis=1)
     ridge = np.full(dim + 1, l2)
     ridge[-1] = 1e-9
-    solution = np.zeros(dim + 1)
     loss = _loss(design, targets, weights, ridge, solution)
     for _ in range(_MAX_NEWTON_STEPS):
         logits = design @ solution.astype(np.float32)

@@ -14,6 +14,21 @@ from fewshot_profiles.heads import Head
 Kind = Literal["impulse", "sustained"]
 """An impulse is over in a moment (a snap, breaking glass); a sustained sound lasts (rain, an engine)."""
 
+Verdict = Literal["right", "wrong", "missed"]
+"""What the owner says of an event, or of a sound that made none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """One thing that the owner said about what was heard."""
+
+    verdict: Verdict
+    event: str
+    """The event's id; empty for a sound that made none."""
+    stream: str
+    at: str
+    """When it sounded, ISO 8601 in UTC."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
@@ -35,6 +50,9 @@ class Embedded:
     """[n], the index into `Profile.examples`"""
     negatives: NDArray[np.float32]
     """[m, dim]: sounds that the owner said are not it; empty when there are none"""
+    variant: NDArray[np.int32] | None = None
+    """[n], 0 for what was heard as recorded, else which variation of it; None where only the maker of the
+    detector could fit it again"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +80,14 @@ class Profile:
     examples: tuple[Example, ...]
     embedded: Embedded
     detector: Detector
+    promise_per_hour: float | None = None
+    """The false alarms that the owner accepts; None where the threshold was chosen otherwise."""
+    revision: int = 1
+    """Counts what the owner has changed."""
+    change: str = "made"
+    """What made this revision of the one before."""
+    marks: tuple[Mark, ...] = ()
+    """What the owner has said of its events."""
 
     @property
     def threshold(self) -> float:

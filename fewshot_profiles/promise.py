@@ -1,0 +1,108 @@
+"""The false alarms that a threshold promises: on the bank that ships, and in this home."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewshot_profiles.ambience import Ambience
+from fewshot_profiles.bank import BackgroundBank
+from fewshot_profiles.calibration import logit_at_rate, rate_at_logit
+from fewshot_profiles.heads import Head
+from fewshot_profiles.profile import Kind
+
+MIN_HOME_HOURS = 1.0
+MIN_HOME_ROWS = 50
+"""From less than this the home's own sound says nothing about its rates."""
+
+_EVENT_ROWS: dict[Kind, int] = {"impulse": 3, "sustained": 10}
+"""Rows of the bank, 0.64 s each, that would be one false alarm: a sustained one lasts as its cause does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """The false alarms to expect, and what that rests on."""
+
+    per_hour: float
+    """The higher one of the two below."""
+    bank_per_hour: float
+    bank_hours: float
+    home_per_hour: float | None
+    """None while this home has not been listened to for long enough."""
+    home_hours: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """The logits that one head gives to where its sound is not."""
+
+    in_bank: NDArray[np.float32]
+    """The peak of each piece of ordinary hours that would be one false alarm."""
+    bank_hours: float
+    in_home: NDArray[np.float32]
+    """One for each row of the ambience; empty while too little is known of this home."""
+    home_counts: NDArray[np.float32]
+    home_hours: float
+
+    def logit_for(self, per_hour: float) -> float:
+        """Return the threshold's logit that keeps this rate on both sides: the stricter one counts."""
+        threshold = logit_at_rate(self.in_bank, self.bank_hours, per_hour)
+        if len(self.in_home):
+            in_home = logit_at_rate(self.in_home, self.home_hours, per_hour, self.home_counts)
+            threshold = max(threshold, in_home)
+        return threshold
+
+    def expected(self, threshold_logit: float) -> Expected:
+        """Return what is to be expected at a threshold."""
+        bank_rate = rate_at_logit(self.in_bank, self.bank_hours, threshold_logit)
+        home_rate = None
+        if len(self.in_home):
+            home_rate = rate_at_logit(self.in_home, self.home_hours, threshold_logit, self.home_counts)
+        return Expected(
+            per_hour=max(bank_rate, home_rate or 0.0),
+            bank_per_hour=bank_rate,
+            bank_hours=self.bank_hours,
+            home_per_hour=home_rate,
+            home_hours=self.home_hours,
+        )
+
+
+def background_of(
+    in_bank: NDArray[np.float32],
+    in_home: NDArray[np.float32],
+    *,
+    bank: BackgroundBank,
+    home: Ambience | None,
+    kind: Kind,
+) -> Background:
+    """Return the background from a logit for each row of the bank and of the ambience."""
+    known = home is not None and enough(home)
+    return Background(
+        in_bank=_bank_events(in_bank, bank, _EVENT_ROWS[kind]),
+        bank_hours=bank.hours,
+        in_home=in_home if known else in_home[:0],
+        home_counts=np.zeros(0, np.float32) if home is None or not known else home.stands_for,
+        home_hours=0.0 if home is None else home.hours,
+    )
+
+
+def background_under(head: Head, bank: BackgroundBank, home: Ambience | None, kind: Kind) -> Background:
+    """Return what a finished head makes of the background; the bank's part of it is not held out."""
+    in_home = np.zeros(0, np.float32) if home is None else head.logits(home.embeddings)
+    return background_of(head.logits(bank.embeddings), in_home, bank=bank, home=home, kind=kind)
+
+
+def enough(home: Ambience) -> bool:
+    """Tell whether this home was listened to for long enough to speak of rates."""
+    return home.hours >= MIN_HOME_HOURS and len(home) >= MIN_HOME_ROWS
+
+
+def _bank_events(logits: NDArray[np.float32], bank: BackgroundBank, rows: int) -> NDArray[np.float32]:
+    ambient, recording = logits[bank.ambient], bank.recording[bank.ambient]
+    edges = np.flatnonzero(np.diff(recording, prepend=recording[0] - 1, append=recording[-1] - 1))
+    starts = [np.arange(first, last, rows) for first, last in pairwise(edges)]
+    peaks: NDArray[np.float32] = np.maximum.reduceat(ambient, np.concatenate(starts))
+    return peaks
