@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from benchmarks.encoders import load_encoder
 from benchmarks.report import progress
+from benchmarks.stock import read_stock
 from daemon.pipeline import Pipeline
 from daemon.replay import replay
+from detectors.types import DETECTION_RATE_HZ, AudioBlock, Phase
 from fewshot_profiles.matcher import Matcher
-from fewshot_profiles.store import STOCK_FOLDER, ProfileStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from benchmarks.dataset import Recording
     from daemon.replay import ReplayedFile
     from detectors.encoders import Encoder
+    from detectors.gate import GateSettings
+    from detectors.types import Samples, SoundEvent
     from fewshot_profiles.profile import Profile
+
+
+BLOCK_SAMPLES = DETECTION_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +34,9 @@ class Listener:
     encoder: Encoder
     profiles: tuple[Profile, ...]
 
-    def pipeline(self) -> Pipeline:
+    def pipeline(self, gate_settings: GateSettings | None = None) -> Pipeline:
         """Return the daemon's chain, with no stream open yet."""
-        return Pipeline(self.encoder, Matcher(self.profiles))
+        return Pipeline(self.encoder, Matcher(self.profiles), gate_settings=gate_settings)
 
     def hear(self, recordings: Sequence[Recording]) -> Iterator[tuple[Recording, ReplayedFile]]:
         """Yield what is heard in each recording. Raises AudioFileError for one that cannot be read."""
@@ -41,7 +47,33 @@ class Listener:
             yield recording, heard
 
 
+def hear_samples(pipeline: Pipeline, audio: Sequence[Samples]) -> list[list[SoundEvent]]:
+    """Return every sound heard in each piece, as it ended; pieces are mono at DETECTION_RATE_HZ.
+
+    Side by side, each as a stream that begins with it: what is heard does not depend on the others.
+    """
+    streams = [str(number) for number in range(len(audio))]
+    for stream in streams:
+        pipeline.open(stream, rate_hz=DETECTION_RATE_HZ, channels=1, epoch_s=0.0)
+    events: list[SoundEvent] = []
+    for start in range(0, max(map(len, audio)), BLOCK_SAMPLES):
+        events += pipeline.accept(
+            {
+                stream: AudioBlock(
+                    samples=piece[None, start : start + BLOCK_SAMPLES], rate_hz=DETECTION_RATE_HZ, start=start
+                )
+                for stream, piece in zip(streams, audio, strict=True)
+                if start < len(piece)
+            }
+        )
+    for stream in streams:
+        events += pipeline.close(stream)
+    ended = [event for event in events if event.phase is Phase.ENDED]
+    return [[event for event in ended if event.stream == stream] for stream in streams]
+
+
 def stock_listener(encoder_name: str) -> Listener:
-    """Return the stock profiles with this encoder."""
+    """Return the stock profiles with this encoder. Raises SystemExit where they have not been made."""
     encoder = load_encoder(encoder_name)
-    return Listener(encoder=encoder, profiles=ProfileStore([STOCK_FOLDER]).load(encoder.id))
+    profiles, _ = read_stock(encoder.id)
+    return Listener(encoder=encoder, profiles=profiles)
