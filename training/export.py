@@ -2,7 +2,7 @@
 
     python -m training.export
 
-takes the student of the last stage, evens out the directions of its embeddings, writes one hop's step as
+takes the trained student, evens out the directions of its embeddings, writes one hop's step as
 `detectors/encoders/builtin.onnx`, and checks it against torch hop by hop.
 """
 
@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from detectors.dsp import FRAMES_PER_HOP, MEL_OVERLAP_SAMPLES, N_MELS, log_mel
 from detectors.encoders.builtin import WEIGHTS
 from detectors.types import HOP_SAMPLES
-from training.curriculum import POLISH
-from training.distil import DIM, Student, checkpoint_of
+from training.distil import DIM, STUDENT, Student, load_studies
 from training.network import StreamingEncoder, unit
-from training.targets import WORK, targets_folder
+from training.targets import TARGETS, WORK
 
 TOLERANCE = 1e-4
+EVENED_MIXTURES = 2_000
 WARM_UP_HOPS = 4  # the first hops after a cold start say little
 
 
@@ -43,7 +43,7 @@ class OneHop(nn.Module):
 def load_student(checkpoint: Path) -> Student:
     """Read the student of a checkpoint."""
     weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["student"]
-    student = Student(int(weights["space.mean"].shape[0]))
+    student = Student()
     student.load_state_dict(weights)
     return student.eval()
 
@@ -118,9 +118,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
-    student = load_student(checkpoint_of(options.work, POLISH))
-    shard = np.load(min(targets_folder(options.work, POLISH).glob("[0-9]*[0-9].npz")))
-    even_out(student, shard["audio"])
+    student = load_student(options.work / STUDENT)
+    even_out(student, load_studies(options.work / TARGETS).audio[-EVENED_MIXTURES:])
     export(student, options.out)
     difference = largest_difference(student, options.out)
     if difference > TOLERANCE:

@@ -14,7 +14,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from training.augmentation import coloured, loud_power
-from training.curriculum import Stage
+from training.curriculum import MIXTURE_SAMPLES, Variety
+from training.disguises import disguise
 from training.recordings import TRAINING_RATE_HZ, Recordings
 
 # Share of each source among the recordings drawn: by variety of sounds, not by minutes.
@@ -136,35 +137,39 @@ class Mixer:
             by_source.setdefault(row.source, []).append(index)
         return cls(recordings, by_source)
 
-    def draw(self, rng: Generator, stage: Stage) -> Audio:
-        """Return one mixture of the stage, float32 [stage.mixture_samples], peak at most 0.9."""
+    def draw(self, rng: Generator, variety: Variety) -> Audio:
+        """Return one mixture, float32 [MIXTURE_SAMPLES], peak at most 0.9."""
         u = rng.random()
         voices = 1 if u < ALONE_SHARE else 3 if u > 1 - THREE_SHARE else 2
-        out = np.zeros(stage.mixture_samples, np.float32)
+        out = np.zeros(MIXTURE_SAMPLES, np.float32)
         for voice in range(voices):
-            invented = rng.random() < stage.made_up_share
-            piece = made_up(rng, stage.mixture_samples) if invented else self._recording(rng, stage)
+            invented = rng.random() < variety.made_up_share
+            piece = made_up(rng, MIXTURE_SAMPLES) if invented else self._heard(rng, variety)
             gain_db = 0.0 if voice == 0 else rng.uniform(-15, 3)
             out += piece / np.sqrt(loud_power(piece)) * 0.1 * 10 ** (gain_db / 20)
-        if rng.random() < stage.altered_share:
+        if rng.random() < variety.coloured_share:
             out = coloured(rng, out, TRAINING_RATE_HZ)
         peak = float(np.abs(out).max())
         return (out / peak * 0.9).astype(np.float32) if peak > 0.9 else out
 
-    def _recording(self, rng: Generator, stage: Stage) -> Audio:
+    def _heard(self, rng: Generator, variety: Variety) -> Audio:
+        piece = self._recording(rng, variety)
+        if rng.random() < variety.disguised_share:
+            return disguise(rng, piece, self._recording(rng, variety))
+        return piece
+
+    def _recording(self, rng: Generator, variety: Variety) -> Audio:
         names = [name for name in SOURCE_SHARES if name in self.by_source]
         shares = np.array([SOURCE_SHARES[name] for name in names])
         source = names[int(rng.choice(len(names), p=shares / shares.sum()))]
         audio = self.recordings.audio[int(rng.choice(self.by_source[source]))]
-        farthest = np.log(stage.largest_speed)
+        farthest = np.log(variety.largest_speed)
         speed = float(np.exp(rng.uniform(-farthest, farthest))) if rng.random() < 0.5 else 1.0
-        piece = _loud_piece(rng, audio, int(stage.mixture_samples * speed) + 64)
+        piece = _loud_piece(rng, audio, int(MIXTURE_SAMPLES * speed) + 64)
         if speed != 1.0:
             piece = soxr.resample(piece, TRAINING_RATE_HZ * speed, TRAINING_RATE_HZ, quality="LQ")
-        if rng.random() < stage.altered_share / 2:
-            piece = piece[::-1]
-        piece = piece[: stage.mixture_samples]
-        room = stage.mixture_samples - piece.size
+        piece = piece[:MIXTURE_SAMPLES]
+        room = MIXTURE_SAMPLES - piece.size
         lead = int(rng.integers(room + 1)) if room else 0
         return np.pad(piece, (lead, room - lead))
 

@@ -1,12 +1,13 @@
-"""The builtin encoder's network: causal in time, so that a stream is computed once, hop by hop.
+"""The builtin encoder's network: a picture of each hop, then memory over hops.
 
-Every layer takes the frames it still remembers and returns those it will need next. A whole clip in training
-and one hop on a hub are the same call with a different number of frames.
+A hop is 80 ms. What happens within it is seen by a small picture network that remembers nothing, so the many
+hops of a batch are many pictures; what happens over hops is heard by layers on one vector a hop, whose past
+is a stream's whole state. A clip in training and one hop on a hub are the same call with another number of
+frames, and nothing is computed twice.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -15,103 +16,76 @@ from torch.nn import functional
 
 from detectors.dsp import FRAMES_PER_HOP, N_MELS
 
+OVERLAP_FRAMES = 1  # with the frame before the hop's first, the stride of two sees whole pairs
+CHANNELS = 320
+DILATIONS = (1, 2, 4)
 POOL_HOPS = 12  # 0.96 s: one decision rests on about the last second
 LOGIT_LIMIT = 8.0  # keeps the pooling weights within float32's comfort
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """One inverted residual block: channels in and out, how far it expands, and its strides."""
-
-    inputs: int
-    outputs: int
-    expanded: int
-    time_stride: int = 1
-    mel_stride: int = 1
-
-
-STEM_CHANNELS = 16
-STAGES = (
-    Stage(inputs=16, outputs=24, expanded=48, mel_stride=2),
-    Stage(inputs=24, outputs=24, expanded=72),
-    Stage(inputs=24, outputs=40, expanded=96, time_stride=2, mel_stride=2),
-    Stage(inputs=40, outputs=40, expanded=120),
-    Stage(inputs=40, outputs=40, expanded=120),
-    Stage(inputs=40, outputs=80, expanded=160, time_stride=2, mel_stride=2),
-    Stage(inputs=80, outputs=80, expanded=240),
-    Stage(inputs=80, outputs=80, expanded=240),
-)
-HOP_CHANNELS = 256
-DILATIONS = (1, 2, 4)
+def convolved(
+    inputs: int, outputs: int, stride: tuple[int, int] = (1, 1), padding: tuple[int, int] = (1, 1)
+) -> nn.Sequential:
+    """A 3 × 3 convolution over (time, mel), normalised and rectified."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, padding, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
 
 
-class CausalConv(nn.Module):
-    """A 3 × 3 convolution over (time, mel) that sees the present and the past only."""
+class Residual(nn.Module):
+    """A 3 × 3 convolution to twice the channels, and back by a 1 × 1.
 
-    def __init__(
-        self, inputs: int, outputs: int, mels: int, *, stride: tuple[int, int], groups: int = 1
-    ) -> None:
+    Few channels make one dense convolution cheaper than a depthwise one between two that widen and narrow:
+    fewer, larger operations (Tan and Le, EfficientNetV2, arXiv 2104.00298).
+    """
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, stride, (0, 1), groups=groups, bias=False)
-        # A stride of two starts one frame later: the newest frame is always the last one seen.
-        self.memory_shape = (inputs, 3 - stride[0], mels)
-
-    def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """[batch, channels, time, mels] and the remembered frames, to the output and the next memory."""
-        x = torch.cat((memory, x), 2)
-        return self.conv(x), x[:, :, x.shape[2] - self.memory_shape[1] :]
-
-
-class InvertedResidual(nn.Module):
-    """Expand, filter each channel over time and mel, project; the input is added where shapes allow."""
-
-    def __init__(self, stage: Stage, mels: int) -> None:
-        super().__init__()
-        self.expand = nn.Sequential(
-            nn.Conv2d(stage.inputs, stage.expanded, 1, bias=False),
-            nn.BatchNorm2d(stage.expanded),
-            nn.Hardswish(),
+        self.widen = convolved(channels, 2 * channels)
+        self.narrow = nn.Sequential(
+            nn.Conv2d(2 * channels, channels, 1, bias=False), nn.BatchNorm2d(channels)
         )
-        stride = (stage.time_stride, stage.mel_stride)
-        self.filter = CausalConv(stage.expanded, stage.expanded, mels, stride=stride, groups=stage.expanded)
-        self.project = nn.Sequential(
-            nn.BatchNorm2d(stage.expanded),
-            nn.Hardswish(),
-            nn.Conv2d(stage.expanded, stage.outputs, 1, bias=False),
-            nn.BatchNorm2d(stage.outputs),
-        )
-        self.adds_input = stride == (1, 1) and stage.inputs == stage.outputs
-        self.memory_shape = self.filter.memory_shape
 
-    def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        filtered, memory = self.filter(self.expand(x), memory)
-        y = self.project(filtered)
-        return (x + y if self.adds_input else y), memory
+    def forward(self, x: Tensor) -> Tensor:
+        narrowed: Tensor = self.narrow(self.widen(x))
+        return x + narrowed
 
 
-class DilatedHop(nn.Module):
+def picture_network() -> nn.Sequential:
+    """[pictures, 1, FRAMES_PER_HOP + OVERLAP_FRAMES, N_MELS] to [pictures, features]."""
+    return nn.Sequential(
+        convolved(1, 16, (2, 2), (0, 1)),
+        convolved(16, 32, (1, 2)),
+        convolved(32, 48, (2, 2)),
+        Residual(48),
+        convolved(48, 96, (2, 2)),
+        Residual(96),
+        nn.Flatten(),
+    )
+
+
+class OverHops(nn.Module):
     """A residual block over hops: what stood here, `dilation` and 2 × `dilation` hops ago."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        self.filter = nn.Conv1d(channels, channels, 3, dilation=dilation, groups=channels, bias=False)
-        self.mix = nn.Sequential(
-            nn.BatchNorm1d(channels),
-            nn.Hardswish(),
-            nn.Conv1d(channels, channels, 1, bias=False),
-            nn.BatchNorm1d(channels),
-        )
+        self.taps = nn.Parameter(torch.randn(3, channels) * 0.3)
+        self.norm = nn.BatchNorm1d(channels)
+        self.mix = nn.Linear(channels, channels)
         self.dilation = dilation
-        self.memory_shape = (channels, 2 * dilation)
+        self.memory_shape = (2 * dilation, channels)
 
     def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        longer = torch.cat((memory, x), 2)
-        hops = x.shape[2]
+        """[batch, hops, channels] and what is remembered, to the same."""
+        longer = torch.cat((memory, x), 1)
+        hops = x.shape[1]
         # Three scaled copies: ONNX Runtime takes ten times as long over a depthwise convolution of one hop.
-        weight = self.filter.weight[:, 0, :, None]
-        taps = [longer[:, :, tap * self.dilation : tap * self.dilation + hops] for tap in range(3)]
-        filtered = taps[0] * weight[:, 0] + taps[1] * weight[:, 1] + taps[2] * weight[:, 2]
-        return x + self.mix(filtered), longer[:, :, hops:]
+        older, old, new = (longer[:, tap * self.dilation : tap * self.dilation + hops] for tap in range(3))
+        filtered = older * self.taps[0] + old * self.taps[1] + new * self.taps[2]
+        normed = self.norm(filtered.flatten(0, 1)).reshape(filtered.shape)
+        return x + self.mix(normed.relu()), longer[:, hops:]
 
 
 class AttentionPool(nn.Module):
@@ -123,15 +97,20 @@ class AttentionPool(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.score = nn.Conv1d(channels, 1, 1)
-        self.memory_shape = (channels + 1, POOL_HOPS - 1)
+        self.score = nn.Linear(channels, 1)
+        self.memory_shape = (POOL_HOPS - 1, channels + 1)
 
     def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """[batch, hops, channels] and what is remembered, to the same."""
         weight = self.score(x).clamp(-LOGIT_LIMIT, LOGIT_LIMIT).exp()
-        longer = torch.cat((memory, torch.cat((x * weight, weight), 1)), 2)
-        hops = x.shape[2]
-        total = torch.stack([longer[:, :, i : i + hops] for i in range(POOL_HOPS)]).sum(0)
-        return total[:, :-1] / total[:, -1:], longer[:, :, longer.shape[2] - self.memory_shape[1] :]
+        longer = torch.cat((memory, torch.cat((x * weight, weight), 2)), 1)
+        hops = x.shape[1]
+        total = (
+            longer.sum(1, keepdim=True)
+            if hops == 1
+            else torch.stack([longer[:, i : i + hops] for i in range(POOL_HOPS)]).sum(0)
+        )
+        return total[..., :-1] / total[..., -1:], longer[:, hops:]
 
 
 class StreamingEncoder(nn.Module):
@@ -139,29 +118,24 @@ class StreamingEncoder(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        mels = N_MELS
-        self.stem = CausalConv(1, STEM_CHANNELS, mels, stride=(2, 2))
-        self.stem_act = nn.Sequential(nn.BatchNorm2d(STEM_CHANNELS), nn.Hardswish())
-        mels //= 2
-        self.blocks = nn.ModuleList()
-        for stage in STAGES:
-            self.blocks.append(InvertedResidual(stage, mels))
-            mels //= stage.mel_stride
-        self.flatten = nn.Sequential(
-            nn.Conv1d(STAGES[-1].outputs * mels, HOP_CHANNELS, 1, bias=False),
-            nn.BatchNorm1d(HOP_CHANNELS),
-            nn.Hardswish(),
+        self.picture = picture_network()
+        with torch.no_grad():
+            features = self.picture(torch.zeros(2, 1, FRAMES_PER_HOP + OVERLAP_FRAMES, N_MELS)).shape[1]
+        self.hop = nn.Sequential(
+            nn.Linear(features, CHANNELS, bias=False), nn.BatchNorm1d(CHANNELS), nn.ReLU(inplace=True)
         )
-        self.context = nn.ModuleList([DilatedHop(HOP_CHANNELS, dilation) for dilation in DILATIONS])
-        self.pool = AttentionPool(HOP_CHANNELS)
-        self.embed = nn.Linear(HOP_CHANNELS, dim)
-        remembering = [self.stem, *self.blocks, *self.context, self.pool]
-        self.memory_shapes: list[tuple[int, ...]] = [layer.memory_shape for layer in remembering]
+        self.context = nn.ModuleList([OverHops(CHANNELS, dilation) for dilation in DILATIONS])
+        self.pool = AttentionPool(CHANNELS)
+        self.embed = nn.Linear(CHANNELS, dim)
+        self.memory_shapes: list[tuple[int, int]] = [
+            (OVERLAP_FRAMES, N_MELS),
+            *(layer.memory_shape for layer in [*self.context, self.pool]),
+        ]
 
     @property
     def state_size(self) -> int:
         """Numbers that one stream carries from hop to hop."""
-        return sum(int(torch.Size(shape).numel()) for shape in self.memory_shapes)
+        return sum(length * width for length, width in self.memory_shapes)
 
     def forward(self, mel: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Advance by whole hops.
@@ -173,30 +147,30 @@ class StreamingEncoder(nn.Module):
         Returns:
             Embeddings [batch, hops, dim] and the state after the last hop.
         """
-        assert mel.shape[1] % FRAMES_PER_HOP == 0
-        ends = (
-            torch.tensor([0, *[torch.Size(shape).numel() for shape in self.memory_shapes]]).cumsum(0).tolist()
-        )
-        memories = [
+        overlap, *memories = self._memories(state)
+        longer = torch.cat((overlap, mel), 1)
+        hops = mel.shape[1] // FRAMES_PER_HOP
+        pictures = [
+            longer[:, hop * FRAMES_PER_HOP : (hop + 1) * FRAMES_PER_HOP + OVERLAP_FRAMES]
+            for hop in range(hops)
+        ]
+        stacked = torch.stack(pictures, 1).flatten(0, 1) if hops > 1 else pictures[0]
+        x = self.hop(self.picture(stacked[:, None]))
+        x = x.reshape(-1, hops, CHANNELS)
+        after = [longer[:, -OVERLAP_FRAMES:]]
+        for layer, memory in zip([*self.context, self.pool], memories, strict=True):
+            x, memory_after = layer(x, memory)
+            after.append(memory_after)
+        return self.embed(x), torch.cat([memory.flatten(1) for memory in after], 1)
+
+    def _memories(self, state: Tensor) -> list[Tensor]:
+        ends = [0]
+        for length, width in self.memory_shapes:
+            ends.append(ends[-1] + length * width)
+        return [
             state[:, start:end].reshape(-1, *shape)
             for (start, end), shape in zip(pairwise(ends), self.memory_shapes, strict=True)
         ]
-        after: list[Tensor] = []
-        queue = iter(memories)
-
-        def through(layer: nn.Module, x: Tensor) -> Tensor:
-            y, memory = layer(x, next(queue))
-            after.append(memory.flatten(1))
-            return y  # type: ignore[no-any-return] # nn.Module.__call__ is untyped
-
-        x = self.stem_act(through(self.stem, mel[:, None]))
-        for block in self.blocks:
-            x = through(block, x)
-        x = self.flatten(x.permute(0, 1, 3, 2).flatten(1, 2))
-        for block in self.context:
-            x = through(block, x)
-        x = through(self.pool, x)
-        return self.embed(x.transpose(1, 2)), torch.cat(after, 1)
 
 
 def unit(embeddings: Tensor) -> Tensor:

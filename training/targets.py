@@ -1,55 +1,77 @@
-"""What the teacher says of each mixture, computed once and kept, so that epochs cost only the student.
+"""What the teachers say of each mixture, computed once and kept, so that epochs cost only the student.
 
-    python -m training.targets --stage close --data DIR --teacher mn04_as_mAP_432.pt
+    python -m training.targets --data DIR --mn04 mn04_as_mAP_432.pt --yamnet yamnet.tflite
 
-writes 16 kHz audio, features and tag logits into the work folder, in shards that a restart skips.
+writes 16 kHz audio, both teachers' features and mn04's tag logits into the work folder, in shards that a
+restart skips.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soxr
 import torch
+from numpy.random import Generator
 from numpy.typing import NDArray
 
+from detectors.encoders.windowed import WindowNetwork
+from detectors.encoders.yamnet import WINDOW_SAMPLES, yamnet_windows
 from detectors.types import DETECTION_RATE_HZ
-from training.curriculum import STAGES, Stage
+from training.curriculum import SCHOOLING, STUDY_SAMPLES, VARIETY
 from training.efficientat import load_mn04
 from training.mixtures import Mixer
 from training.recordings import TRAINING_RATE_HZ, load_recordings, may_teach
 
 WORK = Path(__file__).parent / "work"
+TARGETS = "targets"
 SHARD = 500
+AT_ONCE = 10
+STEP_SAMPLES = 160
 
 
-def targets_folder(work: Path, stage: Stage) -> Path:
-    """Where the shards that the stage studies lie."""
-    return work / f"targets-{stage.mixtures_of}"
+@dataclass(frozen=True, slots=True)
+class Teachers:
+    """mn04 knows most and wants two seconds; YAMNet is at home in one."""
 
+    mn04: torch.nn.Module
+    yamnet: WindowNetwork
 
-def make_shard(
-    stage: Stage, mixer: Mixer, teacher: torch.nn.Module, rng: np.random.Generator
-) -> dict[str, NDArray[Any]]:
-    """Draw SHARD mixtures and ask the teacher about each."""
-    audio, features, logits = [], [], []
-    for _ in range(SHARD // 10):
-        mixtures = np.stack([mixer.draw(rng, stage) for _ in range(10)])
+    def say(self, mixtures: NDArray[np.float32], studies: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Ask both about mixtures [n, samples] at 32 kHz, which are `studies` at 16 kHz."""
         with torch.inference_mode():
-            pooled, logit = teacher(torch.from_numpy(mixtures))
-        features.append(pooled.numpy().astype(np.float16))
-        logits.append(logit.numpy().astype(np.float16))
-        for mixture in mixtures:
-            study = soxr.resample(mixture, TRAINING_RATE_HZ, DETECTION_RATE_HZ)[: stage.heard_samples]
-            audio.append((np.clip(study, -1, 1) * 32_767).astype(np.int16))
-    return {
-        "audio": np.stack(audio),
-        "features": np.concatenate(features),
-        "logits": np.concatenate(logits),
-    }
+            features, logits = self.mn04(torch.from_numpy(mixtures))
+        return {
+            "mn04": features.numpy().astype(np.float16),
+            "logits": logits.numpy().astype(np.float16),
+            "yamnet": self.yamnet(np.stack([loudest_window(study) for study in studies])).astype(np.float16),
+        }
+
+
+def loudest_window(study: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the WINDOW_SAMPLES with the most power, at a level that YAMNet was made for."""
+    power = np.concatenate(([0.0], np.cumsum(study.astype(np.float64) ** 2)))
+    within = (power[WINDOW_SAMPLES:] - power[:-WINDOW_SAMPLES])[::STEP_SAMPLES]
+    start = int(np.argmax(within)) * STEP_SAMPLES
+    window = study[start : start + WINDOW_SAMPLES]
+    return np.asarray(window / (np.abs(window).max() + 1e-4) * 0.5, np.float32)
+
+
+def make_shard(mixer: Mixer, teachers: Teachers, rng: Generator) -> dict[str, NDArray[Any]]:
+    """Draw SHARD mixtures and ask the teachers about each."""
+    parts = []
+    for _ in range(SHARD // AT_ONCE):
+        mixtures = np.stack([mixer.draw(rng, VARIETY) for _ in range(AT_ONCE)])
+        studies = np.stack(
+            [soxr.resample(each, TRAINING_RATE_HZ, DETECTION_RATE_HZ)[:STUDY_SAMPLES] for each in mixtures]
+        )
+        audio = (np.clip(studies, -1, 1) * 32_767).astype(np.int16)
+        parts.append({"audio": audio} | teachers.say(mixtures, studies))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def main() -> None:
@@ -57,26 +79,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--stage", choices=list(STAGES), required=True)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--mn04", type=Path, required=True)
+    parser.add_argument("--yamnet", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    stage = STAGES[options.stage]
-    folder = targets_folder(options.work, stage)
+    folder = options.work / TARGETS
     folder.mkdir(parents=True, exist_ok=True)
     mixer = Mixer.of(load_recordings(options.data, may_teach, print))
-    teacher = load_mn04(options.teacher)
-    shards = -(-stage.mixtures // SHARD)
+    teachers = Teachers(load_mn04(options.mn04), yamnet_windows(options.yamnet))
+    shards = -(-SCHOOLING.mixtures // SHARD)
     for number in range(shards):
         path = folder / f"{number:05d}.npz"
         if not path.exists():
             beside = path.with_suffix(".part.npz")
             rng = np.random.default_rng((options.seed, number))
-            np.savez(beside, allow_pickle=False, **make_shard(stage, mixer, teacher, rng))
+            np.savez(beside, allow_pickle=False, **make_shard(mixer, teachers, rng))
             beside.rename(path)
         print(f"targets {number + 1}/{shards}", flush=True)
 

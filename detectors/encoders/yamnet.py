@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.encoders.windowed import WindowedEncoder, Windowing, windowed_id
+from detectors.encoders.windowed import WindowedEncoder, Windowing, WindowNetwork, windowed_id
 from detectors.types import DETECTION_RATE_HZ, Samples
 from foundation.errors import ModelError
 
@@ -29,15 +29,24 @@ _SUBGRAPHS, _OUTPUTS = 2, 2
 
 def load_yamnet(path: Path, *, every_hops: int = EVERY_HOPS, threads: int = 1) -> WindowedEncoder:
     """Load the TFLite file at `path`. Raises ModelError where it cannot be, or is not YAMNet's."""
+    content = _read(path)
+    windowing = Windowing(rate_hz=DETECTION_RATE_HZ, window_samples=WINDOW_SAMPLES, every_hops=every_hops)
+    identity = windowed_id("yamnet", windowing, DIM, sha256(content).hexdigest())
+    return WindowedEncoder(_Yamnet(content, path, threads), windowing, identity)
+
+
+def yamnet_windows(path: Path, *, threads: int = 1) -> WindowNetwork:
+    """Load the TFLite file as a function of windows [n, WINDOW_SAMPLES]; raises as `load_yamnet` does."""
+    return _Yamnet(_read(path), path, threads)
+
+
+def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read ({error.strerror}); `heard models pull yamnet` fetches it"
         ) from error
-    windowing = Windowing(rate_hz=DETECTION_RATE_HZ, window_samples=WINDOW_SAMPLES, every_hops=every_hops)
-    identity = windowed_id("yamnet", windowing, DIM, sha256(content).hexdigest())
-    return WindowedEncoder(_Yamnet(content, path, threads), windowing, identity)
 
 
 class _Yamnet:

@@ -9,7 +9,8 @@ import pytest
 
 from detectors.types import DETECTION_RATE_HZ
 from training.augmentation import Chances, augment, simulate_rooms
-from training.curriculum import CLOSE, CONTEXT
+from training.curriculum import MIXTURE_SAMPLES, VARIETY
+from training.disguises import disguise
 from training.mixtures import Mixer, made_up
 from training.recordings import Recordings, Row, may_teach, read_manifest
 
@@ -26,8 +27,8 @@ def test_nothing_teaches_that_may_not_ship_or_that_judges(shared: Path) -> None:
 def test_made_up_sounds_are_finite_and_bounded() -> None:
     """Whatever the dice say."""
     for seed in range(200):
-        sound = made_up(np.random.default_rng(seed), CLOSE.mixture_samples)
-        assert sound.shape == (CLOSE.mixture_samples,)
+        sound = made_up(np.random.default_rng(seed), MIXTURE_SAMPLES)
+        assert sound.shape == (MIXTURE_SAMPLES,)
         assert np.isfinite(sound).all()
         assert np.abs(sound).max() <= 0.5 + 1e-6
 
@@ -40,11 +41,20 @@ def test_the_same_seed_draws_the_same_mixture() -> None:
     )  # fmt: skip
     noise = (np.random.default_rng(0).standard_normal(200_000) * 3_000).astype(np.int16)
     mixer = Mixer.of(Recordings(rows=(row,), audio=(noise,)))
-    for stage in (CONTEXT, CLOSE):
-        first, second = (mixer.draw(np.random.default_rng(3), stage) for _ in range(2))
-        np.testing.assert_array_equal(first, second)
-        assert first.shape == (stage.mixture_samples,)
-        assert np.abs(first).max() <= 0.9 + 1e-6
+    first, second = (mixer.draw(np.random.default_rng(3), VARIETY) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert first.shape == (MIXTURE_SAMPLES,)
+    assert np.abs(first).max() <= 0.9 + 1e-6
+
+
+def test_disguised_sounds_keep_their_length_and_stay_finite() -> None:
+    """Each disguise, also of silence."""
+    noise = np.random.default_rng(0).standard_normal(MIXTURE_SAMPLES).astype(np.float32) * 0.1
+    for seed in range(30):
+        for sound, other in ((noise, noise[::-1]), (noise, 0 * noise), (0 * noise, noise)):
+            strange = disguise(np.random.default_rng(seed), sound, other)
+            assert strange.shape == sound.shape
+            assert np.isfinite(strange).all()
 
 
 def test_augmented_sounds_stay_within_full_scale_at_every_level() -> None:
