@@ -46,8 +46,11 @@ def mean_of(values: NDArray[np.float64]) -> Estimate:
     return Estimate(mean=float(values.mean()), ci95=Z_95 * spread / sqrt(values.size))
 
 
-def wilson(hits: int, trials: int) -> Interval:
-    """Estimate a share: Wilson's score interval, which holds for few trials and near 0 and 1."""
+def wilson(hits: float, trials: float) -> Interval:
+    """Estimate a share: Wilson's score interval, which holds for few trials and near 0 and 1.
+
+    Counts may be means over repetitions, which are no further trials.
+    """
     if trials == 0:
         return Interval(value=float("nan"), low=0.0, high=1.0)
     share, z2 = hits / trials, Z_95**2
@@ -56,8 +59,11 @@ def wilson(hits: int, trials: int) -> Interval:
     return Interval(value=share, low=max(0.0, centre - half), high=min(1.0, centre + half))
 
 
-def poisson_rate(count: int, exposure: float) -> Interval:
-    """Estimate events per unit of exposure: Garwood's exact interval; none in T bounds the rate at 3.7/T."""
+def poisson_rate(count: float, exposure: float) -> Interval:
+    """Estimate events per unit of exposure: Garwood's exact interval; none in T bounds the rate at 3.7/T.
+
+    A count may be a mean over repetitions in the same exposure.
+    """
     low = float(stats.chi2.ppf(0.025, 2 * count)) / 2 if count else 0.0
     high = float(stats.chi2.ppf(0.975, 2 * (count + 1))) / 2
     return Interval(value=count / exposure, low=low / exposure, high=high / exposure)
