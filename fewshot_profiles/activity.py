@@ -24,6 +24,9 @@ _LOUD_SHARE = 0.25
 _ABOVE_FLOOR_DB = 9.0
 _BELOW_PEAK_DB = 30.0
 _MERGE_GAP_FRAMES = 25  # a cough has two bursts, a bark an echo: 250 ms belong together
+_ROOM_PERCENTILE = 30.0
+_OUT_OF_THE_ROOM_DB = 10.0
+_APART_FRAMES = 50  # the two tones of a bell are one sound, two rings of it are two
 _FAINT_REGION_DB = 18.0  # a region this far below the loudest one is a rustle beside the sound
 
 
@@ -57,6 +60,27 @@ def active_regions(audio: Samples) -> tuple[Region, ...]:
     )
 
 
+def separate_stretches(audio: Samples) -> tuple[Region, ...]:
+    """Find what stands out of a minute of a room, in order: other sounds than the one that is wanted, too.
+
+    Where nothing stands out and it is not silent, all of it is one steady sound.
+    """
+    levels = _frame_levels(audio)
+    if levels.size == 0 or levels.max() < AUDIBLE_DBFS:
+        return ()
+    alive = levels[levels > _DEAD_DBFS]
+    over = max(float(np.percentile(alive, _ROOM_PERCENTILE)) + _OUT_OF_THE_ROOM_DB, AUDIBLE_DBFS)
+    runs = _runs(levels > over, _APART_FRAMES) or [(0, len(levels))]
+    return tuple(
+        Region(
+            start=int(first) * FRAME_SAMPLES,
+            end=min(int(last) * FRAME_SAMPLES, len(audio)),
+            peak_dbfs=float(levels[first:last].max()),
+        )
+        for first, last in runs
+    )
+
+
 def _frame_levels(audio: Samples) -> NDArray[np.float64]:
     padded = np.pad(audio, (0, -len(audio) % FRAME_SAMPLES)).astype(np.float64)
     power = np.square(padded.reshape(-1, FRAME_SAMPLES)).mean(axis=1)
@@ -74,12 +98,12 @@ def _threshold_dbfs(levels: NDArray[np.float64]) -> float:
     return max(floor + _ABOVE_FLOOR_DB, peak - _BELOW_PEAK_DB)
 
 
-def _runs(active: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _runs(active: NDArray[np.bool_], merge_gap: int = _MERGE_GAP_FRAMES) -> list[tuple[int, int]]:
     """Turn a mask into half-open runs, joining those with a short gap between."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], active, [False]]).astype(np.int8)))
     runs: list[tuple[int, int]] = []
     for first, last in edges.reshape(-1, 2):
-        if runs and first - runs[-1][1] <= _MERGE_GAP_FRAMES:
+        if runs and first - runs[-1][1] <= merge_gap:
             runs[-1] = (runs[-1][0], int(last))
         else:
             runs.append((int(first), int(last)))

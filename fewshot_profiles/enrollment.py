@@ -128,7 +128,11 @@ def all_of(items: Sequence[_Item], read: Callable[[_Item], ExampleAudio]) -> lis
 
 
 def enroll_recordings(
-    teaching: Teaching, recordings: Sequence[ExampleAudio], surroundings: Surroundings
+    teaching: Teaching,
+    recordings: Sequence[ExampleAudio],
+    surroundings: Surroundings,
+    *,
+    refuse_unlike: bool = True,
 ) -> EnrollmentResult:
     """Make a profile from examples already read or cut; raise ExampleError for one unlike the others."""
     _check_count(len(recordings))
@@ -146,7 +150,7 @@ def enroll_recordings(
         promise_per_hour=teaching.false_alarms_per_hour,
         change="enrolled",
     )
-    return _finished(bare, recordings, surroundings)
+    return _finished(bare, recordings, surroundings, refuse_unlike=refuse_unlike)
 
 
 def add_examples(
@@ -214,10 +218,15 @@ def rivals_hops(profile: Profile, surroundings: Surroundings) -> NDArray[np.floa
 
 
 def _finished(
-    bare: Profile, recordings: Sequence[ExampleAudio], surroundings: Surroundings
+    bare: Profile,
+    recordings: Sequence[ExampleAudio],
+    surroundings: Surroundings,
+    *,
+    refuse_unlike: bool = True,
 ) -> EnrollmentResult:
     profile, fit = fit_again(bare, surroundings)
-    _refuse_unlike(profile, fit, surroundings)
+    if refuse_unlike:
+        _refuse_unlike(profile, fit, surroundings)
     first = len(profile.examples) - len(recordings)
     report = report_on(
         profile,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.encoders import Encoder
 from detectors.types import DETECTION_RATE_HZ, HOP_SAMPLES, Samples
@@ -55,3 +56,11 @@ def _around_the_sound(recording: ExampleAudio) -> tuple[Samples, tuple[Region, .
         if region.start < last
     )
     return recording.audio[first:last], regions
+
+
+def embed_as_recorded(encoder: Encoder, recording: ExampleAudio) -> NDArray[np.float32]:
+    """Embed the sounding hops of one example, without variants: [hops, dim]."""
+    audio, regions = _around_the_sound(recording)
+    clip = frame_clip(audio, DETECTION_RATE_HZ)
+    embedded = embed_framed(encoder, [clip])[0].hops
+    return np.asarray(embedded[active_hops(regions, len(clip), _TAIL_HOPS)])

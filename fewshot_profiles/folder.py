@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -68,24 +68,19 @@ def read_profile(folder: Path, encoder: EncoderId) -> Profile:
 
     Raises ProfileError with the place of each fault, and when the profile was never fitted for this encoder.
     """
-    model = validate(read_yaml(folder / YAML_NAME, error=ProfileError), _ProfileModel, error=ProfileError)
+    outline = read_outline(folder, encoder)
     path = folder / ARRAYS_NAME
     arrays = read_arrays(path)
     key = str(encoder)
     if f"{key}.weights" not in arrays:
-        raise bad_file(path, _wrong_encoder(model.name, arrays, key))
+        raise bad_file(path, _wrong_encoder(outline.name, _encoders(arrays), key))
     positives = floats(arrays, f"{key}.positives", (None, encoder.dim), path)
     example = floats(arrays, f"{key}.positive_example", (len(positives),), path).astype(np.int32)
     bias, threshold = floats(arrays, f"{key}.bias_threshold", (2,), path).tolist()
     if not 0.0 < threshold < 1.0:
         raise bad_file(path, f"the threshold should lie between 0 and 1, is {threshold}")
-    return Profile(
-        name=model.name,
-        description=model.description,
-        tags=tuple(model.tags),
-        kind=model.kind,
-        threshold_override=model.threshold,
-        examples=tuple(Example(**example.model_dump()) for example in model.examples),
+    return replace(
+        outline,
         embedded=Embedded(
             positives=positives,
             positive_example=example,
@@ -101,11 +96,39 @@ def read_profile(folder: Path, encoder: EncoderId) -> Profile:
             head=Head(weights=floats(arrays, f"{key}.weights", (encoder.dim,), path), bias=bias),
             threshold=threshold,
         ),
+    )
+
+
+def read_outline(folder: Path, encoder: EncoderId) -> Profile:
+    """Read what the profile in `folder` says of itself, as if `encoder` had never heard its examples.
+
+    Raises ProfileError with the place of each fault.
+    """
+    model = validate(read_yaml(folder / YAML_NAME, error=ProfileError), _ProfileModel, error=ProfileError)
+    nothing = np.zeros((0, encoder.dim), np.float32)
+    return Profile(
+        name=model.name,
+        description=model.description,
+        tags=tuple(model.tags),
+        kind=model.kind,
+        threshold_override=model.threshold,
+        examples=tuple(Example(**example.model_dump()) for example in model.examples),
+        embedded=Embedded(positives=nothing, positive_example=np.zeros(0, np.int32), negatives=nothing),
+        detector=Detector(
+            encoder=str(encoder),
+            head=Head(weights=np.zeros(encoder.dim, np.float32), bias=0.0),
+            threshold=0.5,
+        ),
         promise_per_hour=model.promise_per_hour,
         revision=model.revision,
         change=model.change,
         marks=tuple(Mark(**mark.model_dump()) for mark in model.marks),
     )
+
+
+def encoders_of(folder: Path) -> tuple[str, ...]:
+    """Return the encoders that a profile in `folder` was fitted for. Raises ProfileError."""
+    return _encoders(read_arrays(folder / ARRAYS_NAME))
 
 
 def write_profile(
@@ -114,13 +137,14 @@ def write_profile(
     recordings: Sequence[ExampleAudio] = (),
     *,
     audio_from: Path | None = None,
+    encoders_from: Path | None = None,
     keep_version: bool = False,
 ) -> Path:
     """Write the profile as `parent/<name>`, whole or not at all, in place of any there; return the folder.
 
     `recordings`, where given, are kept beside it as FLAC, behind those that the profile folder `audio_from`
-    holds. With `keep_version` the one that was there becomes an earlier version, for `undo`. Raises OSError
-    as the file system does.
+    holds; what other encoders made of the examples of `encoders_from` stays, too. With `keep_version` the
+    one that was there becomes an earlier version, for `take_back`. Raises OSError as the file system does.
     """
     if not re.match(NAME_PATTERN, profile.name):
         raise ValueError(f"{profile.name!r} is no name for a profile: use a-z, 0-9 and _")
@@ -129,7 +153,8 @@ def write_profile(
     try:
         beside.chmod(0o755)
         (beside / YAML_NAME).write_text(_yaml_text(profile), encoding="utf-8")
-        write_arrays(beside / ARRAYS_NAME, _arrays(profile))
+        others = {} if encoders_from is None else _other_encoders(encoders_from, profile)
+        write_arrays(beside / ARRAYS_NAME, others | _arrays(profile))
         # Taught by one user, such as root, and heard by another: the service's.
         (beside / ARRAYS_NAME).chmod(0o644)
         _write_audio(beside / AUDIO_FOLDER, recordings, audio_from)
@@ -218,7 +243,17 @@ def _arrays(profile: Profile) -> Arrays:
     return arrays
 
 
-def _wrong_encoder(name: str, arrays: Arrays, key: str) -> str:
-    known = sorted({array.rsplit(".", 1)[0] for array in arrays if array.endswith(".weights")})
+def _other_encoders(folder: Path, profile: Profile) -> Arrays:
+    """Return what the folder's examples are to other encoders than the profile's."""
+    mine = f"{profile.detector.encoder}."
+    arrays = read_arrays(folder / ARRAYS_NAME)
+    return {name: array for name, array in arrays.items() if not name.startswith(mine)}
+
+
+def _encoders(arrays: Arrays) -> tuple[str, ...]:
+    return tuple(sorted({array.rsplit(".", 1)[0] for array in arrays if array.endswith(".weights")}))
+
+
+def _wrong_encoder(name: str, known: tuple[str, ...], key: str) -> str:
     made = f"was made for {', '.join(known)}" if known else "has no fitted detector"
     return f"profile {name} {made}, the encoder in use is {key}: enrol its examples again"
