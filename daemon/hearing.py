@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from daemon.ear import Ear, Remembered
     from daemon.inbox import Delivery, Inbox
     from daemon.pipeline import Pipeline, StreamReading
     from detectors.types import SoundEvent
+    from fewshot_profiles.matcher import Matcher
 
 GATHER_S = 0.01
 """With several streams, waiting this long for the others' blocks lets one call of the encoder serve many."""
@@ -27,19 +30,50 @@ class Heard:
     """What the streams of this round sound like now."""
     closed: tuple[str, ...]
     """Streams that ended with this round."""
+    decided_on: tuple[Remembered, ...] = ()
+    """What the events were decided on."""
 
 
-async def hear(inbox: Inbox, pipeline: Pipeline, *, gather: bool) -> AsyncIterator[Heard]:
+class Orders:
+    """What others want done to the pipeline; it is done between two rounds, in the worker's thread."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Matcher, asyncio.Future[None]]] = deque()
+
+    def listen_for(self, matcher: Matcher) -> asyncio.Future[None]:
+        """Ask for other profiles; the future is done when they are listened for."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((matcher, done))
+        return done
+
+    def take(self) -> list[tuple[Matcher, asyncio.Future[None]]]:
+        """Return what was asked for, the oldest first, once."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        return waiting
+
+
+async def hear(
+    inbox: Inbox, pipeline: Pipeline, *, gather: bool, orders: Orders | None = None, ear: Ear | None = None
+) -> AsyncIterator[Heard]:
     """Yield what is heard until the inbox is finished. Nothing else may touch the pipeline meanwhile."""
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="hear") as worker:
         while deliveries := await inbox.take():
-            yield await loop.run_in_executor(worker, _work, pipeline, deliveries)
+            asked = [] if orders is None else orders.take()
+            matcher = asked[-1][0] if asked else None
+            yield await loop.run_in_executor(worker, _work, pipeline, deliveries, matcher, ear)
+            for _, done in asked:
+                if not done.cancelled():
+                    done.set_result(None)
             if gather:
                 await asyncio.sleep(GATHER_S)
 
 
-def _work(pipeline: Pipeline, deliveries: Sequence[Delivery]) -> Heard:
+def _work(
+    pipeline: Pipeline, deliveries: Sequence[Delivery], matcher: Matcher | None, ear: Ear | None
+) -> Heard:
+    ended = [] if matcher is None else pipeline.replace_matcher(matcher)
     for delivery in deliveries:
         if delivery.opening is not None:
             opening = delivery.opening
@@ -50,9 +84,10 @@ def _work(pipeline: Pipeline, deliveries: Sequence[Delivery]) -> Heard:
                 epoch_s=opening.epoch_s,
             )
     blocks = {delivery.stream: delivery.block for delivery in deliveries if delivery.block is not None}
-    events = pipeline.accept(blocks)
+    events = ended + pipeline.accept(blocks)
     readings = {stream: reading for stream in blocks if (reading := pipeline.reading(stream)) is not None}
     closed = tuple(delivery.stream for delivery in deliveries if delivery.closed)
     for stream in closed:
         events += pipeline.close(stream)
-    return Heard(events=tuple(events), readings=readings, closed=closed)
+    decided_on = () if ear is None else tuple(ear.decided(events))
+    return Heard(events=tuple(events), readings=readings, closed=closed, decided_on=decided_on)

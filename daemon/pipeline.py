@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,20 @@ class StreamReading:
     """Of these, how many the encoder heard."""
 
 
+class Tap(Protocol):
+    """Is told what the encoder made of each hop; it must not wait for anything."""
+
+    def hear(
+        self,
+        matcher: Matcher,
+        batch: Sequence[Listening],
+        tasks: Sequence[Task],
+        embeddings: NDArray[np.float32],
+        scores: NDArray[np.float32],
+    ) -> None:
+        """Take one hop of each stream of the batch: [streams, dim] and [streams, profiles]."""
+
+
 class Pipeline:
     """Detects on any number of streams, all of them in one batch."""
 
@@ -64,8 +79,10 @@ class Pipeline:
         *,
         gate_settings: gate.GateSettings | None = None,
         segmenter_settings: SegmenterSettings | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self._encoder = encoder
+        self._tap = tap
         self._gate_settings = gate_settings or gate.GateSettings()
         self._segmenter_settings = segmenter_settings or SegmenterSettings()
         self._streams: dict[str, Listening] = {}
@@ -126,11 +143,25 @@ class Pipeline:
         )
 
     def replace_matcher(self, matcher: Matcher) -> list[SoundEvent]:
-        """Listen for other profiles from the next hop on; sounds that went on end here."""
-        events = [event for stream in self._streams.values() for event in self._finish(stream)]
+        """Listen for other profiles from the next hop on; the sounds of those that are gone end here.
+
+        A profile that keeps its name and kind goes on where it was, under its new threshold.
+        """
+        before = {
+            (name, kind): place
+            for place, (name, kind) in enumerate(zip(self._matcher.names, self._matcher.kinds, strict=True))
+        }
+        places = np.array(
+            [before.get(key, -1) for key in zip(matcher.names, matcher.kinds, strict=True)], dtype=np.int64
+        )
+        events = [
+            self._event(stream, transition, stream.hops - 1)
+            for stream in self._streams.values()
+            for transition in segmenter.gone(stream.segmenter_state, places)
+        ]
         self._use(matcher)
         for stream in self._streams.values():
-            stream.segmenter_state = segmenter.initial_state(len(matcher.names))
+            stream.segmenter_state = segmenter.carried_over(stream.segmenter_state, places)
             stream.scores = None
         return events
 
@@ -169,7 +200,10 @@ class Pipeline:
         )
         for row, stream in enumerate(batch):
             stream.encoder_state = states[row]
-        return np.round(self._matcher.score(embeddings), SCORE_DECIMALS)
+        scores = np.round(self._matcher.score(embeddings), SCORE_DECIMALS)
+        if self._tap is not None:
+            self._tap.hear(self._matcher, batch, tasks, embeddings, scores)
+        return scores
 
     def _segment(self, stream: Listening, task: Task, scores: NDArray[np.float32]) -> list[SoundEvent]:
         heard = task.heard

@@ -9,7 +9,7 @@ where the stretch of sound began that the score speaks of, or the hop in which t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 REMEMBERED_HOPS = 32
 """Levels and onsets older than this can no longer belong to a sound that starts now."""
+
+_Number = TypeVar("_Number", np.uint8, np.int64)
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -131,6 +133,41 @@ def step(
 def finish(state: SegmenterState) -> tuple[Transition, ...]:
     """End every sound that still goes on: the stream is over."""
     return tuple(_transition(Phase.ENDED, sound, _end_sample(sound)) for sound in state.soundings)
+
+
+def carried_over(state: SegmenterState, places: NDArray[np.int64]) -> SegmenterState:
+    """Return the state for other profiles: `places` [profiles] says where each was before, −1 for a new one.
+
+    Sounds of profiles that are gone have to be ended before.
+    """
+    new = places < 0
+    at = {int(place): profile for profile, place in enumerate(places.tolist()) if place >= 0}
+
+    def moved(array: NDArray[_Number], nothing: int) -> NDArray[_Number]:
+        after: NDArray[_Number] = np.full(len(places), nothing, array.dtype)
+        after[~new] = array[places[~new]]
+        return after
+
+    return replace(
+        state,
+        soundings=tuple(
+            replace(sound, profile=at[sound.profile]) for sound in state.soundings if sound.profile in at
+        ),
+        over=moved(state.over, 0),
+        rise_hop=moved(state.rise_hop, _NEVER),
+        free_hop=moved(state.free_hop, 0),
+        earliest_sample=moved(state.earliest_sample, 0),
+    )
+
+
+def gone(state: SegmenterState, places: NDArray[np.int64]) -> tuple[Transition, ...]:
+    """End the sounds of profiles that `places` does not carry over."""
+    kept = set(places.tolist())
+    return tuple(
+        _transition(Phase.ENDED, sound, _end_sample(sound))
+        for sound in state.soundings
+        if sound.profile not in kept
+    )
 
 
 def _recent_onsets(onsets: tuple[int, ...], newest: int | None, index: int) -> tuple[int, ...]:
