@@ -97,15 +97,7 @@ def read_recordings(data: Path, where: Iterable[str] = ()) -> list[Recording]:
     Raises SystemExit with what is wrong when the folder, a column or the choice is.
     """
     manifest = data / "manifest.csv"
-    try:
-        with manifest.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            columns = reader.fieldnames or []
-    except OSError as error:
-        raise SystemExit(f"{manifest} cannot be read: {error.strerror}") from error
-    if missing := {"path", "label"} - set(columns):
-        raise SystemExit(f"{manifest} has no column {', '.join(sorted(missing))}")
+    columns, rows = _read_manifest(manifest)
     wanted = parse_where(where, columns)
     picked = [
         Recording(file=data / row["path"], columns=row)
@@ -115,6 +107,25 @@ def read_recordings(data: Path, where: Iterable[str] = ()) -> list[Recording]:
     if not picked:
         raise SystemExit(f"no row of {manifest} matches {' '.join(where)}")
     return picked
+
+
+def valid_side(data: Path) -> list[str]:
+    """Return how to choose the validation side; nothing where the folder has none."""
+    columns, rows = _read_manifest(data / "manifest.csv")
+    return ["split=valid"] if "split" in columns and any(row["split"] == "valid" for row in rows) else []
+
+
+def _read_manifest(manifest: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
+    try:
+        with manifest.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            columns = reader.fieldnames or []
+    except OSError as error:
+        raise SystemExit(f"{manifest} cannot be read: {error.strerror}") from error
+    if missing := {"path", "label"} - set(columns):
+        raise SystemExit(f"{manifest} has no column {', '.join(sorted(missing))}")
+    return columns, rows
 
 
 def parse_where(where: Iterable[str], columns: Sequence[str]) -> dict[str, set[str]]:

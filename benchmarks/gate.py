@@ -142,7 +142,7 @@ def duties(rows: Sequence[Recording]) -> dict[str, Duty]:
 
 
 def voice_shares(rows: Sequence[Recording]) -> dict[str, Any]:
-    """Return how often the voice detector says "speech" to speech and to the rest, by hops that are not quiet."""
+    """Return how often the voice detector says "speech", to speech and to the rest, of hops not quiet."""
     flags: dict[str, list[bool]] = {"speech": [], "other": []}
     for row in progress([row for row in rows if row.profile == "speech" or _not_a_voice(row)], "Voices"):
         voice = VoiceDetector()

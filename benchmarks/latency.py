@@ -1,15 +1,17 @@
 """From the onset of a sound to the message at the broker: a real `heard run`, a real mosquitto, real time.
 
-    python -m benchmarks.latency --data DIR --where split=valid --json
+    python -m benchmarks.latency --data DIR --where split=valid --encoder builtin --json
 
 Clips of impulsive sounds are strung together on a bed of faint noise and played by the daemon's file source
-at the speed of real time. An onset is where sound begins in a clip as it was placed; the clock stops when a
-subscriber holds the message of that sound's profile. Sounds that are not heard are counted, not timed.
+at the speed of real time, as a few streams side by side. An onset is where sound begins in a clip as it was
+placed; the clock stops when a subscriber holds the message of that sound's profile. Sounds that are not heard
+are counted, not timed. Without --where it takes the validation side, where the manifest has one.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
@@ -26,94 +28,49 @@ from paho.mqtt.enums import CallbackAPIVersion
 from rich.table import Table
 
 from benchmarks.broker import Mosquitto, find_program
-from benchmarks.dataset import read_recordings
+from benchmarks.dataset import read_recordings, valid_side
+from benchmarks.encoders import HELP
 from benchmarks.estimates import percentile
 from benchmarks.hearing import stock_listener
-from benchmarks.report import arguments, publish
-from benchmarks.running import running_daemon
+from benchmarks.onsets import Placed, compose
+from benchmarks.report import arguments, publish, tell
+from benchmarks.running import encoder_settings, running_daemon
 from daemon.replay import replay
 from detectors.types import DETECTION_RATE_HZ
-from fewshot_profiles.activity import active_regions
-from fewshot_profiles.embedding import frame_clip
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import argparse
+    from collections.abc import Mapping, Sequence
 
     from benchmarks.dataset import Recording
     from benchmarks.hearing import Listener
     from daemon.replay import ReplayedSound
-    from detectors.types import Samples
 
 NODE = "latency"
-FIRST_ONSET_S = 6.0
-"""Start-up is not what is timed, and the gate has to learn its noise floor."""
-GAP_S = 3.0
-LEAD_S = 0.1
-LONGEST_SOUND_S = 1.5
+STREAMS = 4
 PLAYED_RATE_HZ = 48_000
 """What microphones deliver: resampling it to the detection rate is part of the way."""
-BED_DBFS = -62.0
-PEAK_DBFS = -9.0
 BELONGS_S = 0.5
 """An event that starts within this of an onset is about that sound."""
 START_TIMEOUT_S = 60.0
 LINGER_S = 3.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """One sound in the played file."""
-
-    profile: str
-    onset_s: float
+TELL_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One event as a subscriber got it."""
 
+    stream: str
     profile: str
     started_at: float
     received_at: float
 
 
-def compose(recordings: Sequence[Recording], *, onsets: int) -> tuple[Samples, list[Placed]]:
-    """String the first sound of each clip together, 16 kHz mono; return the audio and where sounds begin."""
-    rng = np.random.default_rng(0)
-    pieces: list[Samples] = [np.zeros(round(FIRST_ONSET_S * DETECTION_RATE_HZ), np.float32)]
-    placed: list[Placed] = []
-    for recording in rng.permutation(np.array(recordings, dtype=object)):
-        if len(placed) == onsets:
-            break
-        sound = first_sound(recording)
-        if sound is None:
-            continue
-        audio, onset = sound
-        at = sum(map(len, pieces))
-        placed.append(Placed(profile=recording.profile, onset_s=(at + onset) / DETECTION_RATE_HZ))
-        # Not a whole number of hops, so that onsets fall anywhere between two decisions.
-        gap = round((GAP_S + rng.uniform(0.0, 0.5)) * DETECTION_RATE_HZ)
-        pieces += [audio, np.zeros(gap, np.float32)]
-    audio = np.concatenate(pieces)
-    bed = rng.normal(0.0, 10.0 ** (BED_DBFS / 20.0), len(audio)).astype(np.float32)
-    return audio + bed, placed
-
-
-def first_sound(recording: Recording) -> tuple[Samples, int] | None:
-    """Cut the clip's first sound out, brought to one level; return it and its onset in samples."""
-    audio = frame_clip(*recording.load()).ravel()
-    regions = active_regions(audio)
-    if not regions:
-        return None
-    lead = round(LEAD_S * DETECTION_RATE_HZ)
-    first = max(0, regions[0].start - lead)
-    cut = audio[first : first + lead + round(LONGEST_SOUND_S * DETECTION_RATE_HZ)].copy()
-    cut *= np.float32(10.0 ** (PEAK_DBFS / 20.0) / np.abs(cut).max())
-    return cut, regions[0].start - first
-
-
-def listen_live(folder: Path, audio: Path, broker: Mosquitto) -> list[Message]:
-    """Let a daemon play the file to its end; return what a subscriber received."""
+def listen_live(
+    folder: Path, files: Mapping[str, Path], broker: Mosquitto, settings: Mapping[str, Any]
+) -> list[Message]:
+    """Let a daemon play the files to their ends, side by side; return what a subscriber received."""
     received: list[tuple[float, bytes]] = []
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.on_message = lambda _client, _data, message: received.append((time.time(), bytes(message.payload)))
@@ -123,11 +80,15 @@ def listen_live(folder: Path, audio: Path, broker: Mosquitto) -> list[Message]:
     config = {
         "node": NODE,
         "mqtt": {"host": broker.host, "port": broker.port},
-        "streams": {"file": {"source": "file", "path": str(audio), "realtime": True}},
+        "streams": {
+            stream: {"source": "file", "path": str(file), "realtime": True} for stream, file in files.items()
+        },
+        **settings,
     }
+    longest_s = max(soundfile.info(file).duration for file in files.values())
     try:
         with running_daemon(folder, config) as daemon:
-            daemon.process.wait(START_TIMEOUT_S + soundfile.info(audio).duration)
+            _wait_for_the_end(daemon.process, longest_s, received)
         time.sleep(LINGER_S)
     finally:
         client.loop_stop()
@@ -135,6 +96,7 @@ def listen_live(folder: Path, audio: Path, broker: Mosquitto) -> list[Message]:
     events = [(received_at, json.loads(payload)) for received_at, payload in received]
     return [
         Message(
+            stream=event["stream"],
             profile=event["event_type"],
             started_at=datetime.fromisoformat(event["started"]).timestamp(),
             received_at=received_at,
@@ -144,61 +106,120 @@ def listen_live(folder: Path, audio: Path, broker: Mosquitto) -> list[Message]:
     ]
 
 
-def latencies_s(
-    placed: Sequence[Placed], live: Sequence[Message], known: Sequence[ReplayedSound]
-) -> list[float]:
-    """Return the time from each onset to its message, of those that were heard.
+def _wait_for_the_end(
+    process: subprocess.Popen[bytes], seconds: float, received: Sequence[tuple[float, bytes]]
+) -> None:
+    """Wait until a daemon has played everything and left, and tell how far it is."""
+    began_s = time.monotonic()
+    while (spent_s := time.monotonic() - began_s) < START_TIMEOUT_S + seconds:
+        tell(f"playing in real time: {spent_s:.0f} of about {seconds:.0f} s, {len(received)} messages")
+        try:
+            process.wait(TELL_EVERY_S)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    raise SystemExit(f"the daemon did not end {START_TIMEOUT_S:.0f} s after its files")
 
-    The daemon reads the wall clock once, at the file's first sample. Replay gives every event's place in the
+
+def epochs(live: Sequence[Message], known: Mapping[str, Sequence[ReplayedSound]]) -> dict[str, float]:
+    """Return the wall-clock time of each stream's first sample.
+
+    The daemon reads the wall clock once, at a file's first sample. Replay gives every event's place in the
     file, the message its wall-clock time: their difference is that first reading.
     """
-    by_profile: dict[str, list[Message]] = {}
-    for message in live:
-        by_profile.setdefault(message.profile, []).append(message)
-    began_at = median(
-        message.started_at - sound.onset_s
-        for name, messages in by_profile.items()
-        for message, sound in zip(messages, [each for each in known if each.profile == name], strict=True)
-    )
-    return [
-        min(near) - began_at - sound.onset_s
-        for sound in placed
-        if (
-            near := [
-                message.received_at
-                for message in by_profile.get(sound.profile, [])
-                if abs(message.started_at - began_at - sound.onset_s) <= BELONGS_S
-            ]
-        )
-    ]
+    found = {}
+    for stream, sounds in known.items():
+        differences = []
+        for profile in {sound.profile for sound in sounds}:
+            messages = [each for each in live if (each.stream, each.profile) == (stream, profile)]
+            places = [sound for sound in sounds if sound.profile == profile]
+            if len(messages) == len(places):
+                differences += [
+                    message.started_at - sound.onset_s
+                    for message, sound in zip(messages, places, strict=True)
+                ]
+        if differences:
+            found[stream] = median(differences)
+    return found
 
 
-def measure(listener: Listener, recordings: Sequence[Recording], *, onsets: int) -> tuple[list[float], int]:
-    """Play once; return the latencies and how many sounds were played."""
+def latencies_s(
+    placed: Sequence[Placed], live: Sequence[Message], known: Mapping[str, Sequence[ReplayedSound]]
+) -> list[float | None]:
+    """Return the time from each onset to its message, None for each sound that was not heard."""
+    began_at = epochs(live, known)
+    found: list[float | None] = []
+    for sound in placed:
+        if sound.stream not in began_at:
+            found.append(None)
+            continue
+        onset_at = began_at[sound.stream] + sound.onset_s
+        near = [
+            message.received_at - onset_at
+            for message in live
+            if (message.stream, message.profile) == (sound.stream, sound.profile)
+            and abs(message.started_at - onset_at) <= BELONGS_S
+        ]
+        found.append(min(near, default=None))
+    return found
+
+
+def measure(
+    listener: Listener, recordings: Sequence[Recording], options: argparse.Namespace
+) -> tuple[list[Placed], list[float | None]]:
+    """Play once; return the sounds that were played and their latencies."""
     executable = find_program("mosquitto")
     if executable is None:
         raise SystemExit("mosquitto is not installed; on Debian: apt-get install mosquitto")
-    audio, placed = compose(recordings, onsets=onsets)
+    order = np.random.default_rng(0).permutation(len(recordings))[: options.onsets]
+    placed: list[Placed] = []
+    files: dict[str, Path] = {}
     with tempfile.TemporaryDirectory(prefix="heard-latency-") as name:
         folder = Path(name)
-        file = folder / "onsets.flac"
-        soundfile.write(file, soxr.resample(audio, DETECTION_RATE_HZ, PLAYED_RATE_HZ), PLAYED_RATE_HZ)
-        [known] = replay(listener.pipeline(), [file])
+        for number in range(min(options.streams, len(order))):
+            stream = f"file{number}"
+            share = [recordings[at] for at in order[number :: options.streams]]
+            audio, sounds = compose(share, stream=stream, seed=number)
+            placed += sounds
+            files[stream] = folder / f"{stream}.flac"
+            soundfile.write(
+                files[stream], soxr.resample(audio, DETECTION_RATE_HZ, PLAYED_RATE_HZ), PLAYED_RATE_HZ
+            )
+        heard = replay(listener.pipeline(), list(files.values()))
+        known = {stream: each.sounds for stream, each in zip(files, heard, strict=True)}
         broker = Mosquitto(executable, folder)
         broker.start()
         try:
-            live = listen_live(folder, file, broker)
+            settings = encoder_settings(options.encoder, listener.encoder.id, folder)
+            live = listen_live(folder, files, broker, settings)
         finally:
             broker.stop()
-    return latencies_s(placed, live, known.sounds), len(placed)
+    return placed, latencies_s(placed, live, known)
+
+
+def by_profile(placed: Sequence[Placed], found_s: Sequence[float | None]) -> dict[str, dict[str, Any]]:
+    """Return what became of each profile's sounds."""
+    result = {}
+    for name in sorted({sound.profile for sound in placed}):
+        times = [at for sound, at in zip(placed, found_s, strict=True) if sound.profile == name]
+        heard = [at for at in times if at is not None]
+        result[name] = {
+            "played": len(times),
+            "heard": len(heard),
+            "p50_ms": 1e3 * percentile(heard, 50) if heard else None,
+        }
+    return result
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark and return what it published."""
     parser = arguments("benchmarks.latency", "Onset of an impulsive sound to its MQTT message.")
-    parser.add_argument("--onsets", type=int, default=60)
+    parser.add_argument("--encoder", default="builtin", help=HELP)
+    parser.add_argument("--onsets", type=int, default=80, help="sounds to play, at most")
+    parser.add_argument("--streams", type=int, default=STREAMS, help="that play side by side")
     options = parser.parse_args(argv)
-    listener = stock_listener("builtin")
+    options.where = options.where or valid_side(options.data)
+    listener = stock_listener(options.encoder)
     impulses = {profile.name for profile in listener.profiles if profile.kind == "impulse"}
     recordings = [
         recording
@@ -207,30 +228,45 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     ]
     if not recordings:
         raise SystemExit("none of these rows is a clip of an impulsive stock profile's sound")
-    found_s, played = measure(listener, recordings, onsets=options.onsets)
+    placed, times_s = measure(listener, recordings, options)
+    found_s = [at for at in times_s if at is not None]
     if not found_s:
-        raise SystemExit(f"none of {played} sounds was heard")
+        raise SystemExit(f"none of {len(placed)} sounds was heard")
     figures_ms = {
         "p50": 1e3 * percentile(found_s, 50),
         "p95": 1e3 * percentile(found_s, 95),
         "max": 1e3 * max(found_s),
     }
-    table = Table("", "", title="Onset to MQTT message")
-    for label, value in figures_ms.items():
-        table.add_row(label, f"{value:.0f} ms")
-    table.add_row("sounds heard", f"{len(found_s)} of {played}")
+    profiles = by_profile(placed, times_s)
     return publish(
         "latency",
         options,
         {
             "latency_ms": figures_ms,
             "heard": len(found_s),
-            "played": played,
-            "all_ms": [1e3 * value for value in found_s],
+            "played": len(placed),
+            "profiles": profiles,
+            "all_ms": [None if at is None else 1e3 * at for at in times_s],
+            "streams": options.streams,
             "encoder": listener.encoder.id,
         },
-        table,
+        *tables(figures_ms, profiles, f"{len(found_s)} of {len(placed)}"),
     )
+
+
+def tables(
+    figures_ms: Mapping[str, float], profiles: Mapping[str, Mapping[str, Any]], heard: str
+) -> list[Table]:
+    """Lay the latencies out for people."""
+    overall = Table("", "", title="Onset to MQTT message")
+    for label, value in figures_ms.items():
+        overall.add_row(label, f"{value:.0f} ms")
+    overall.add_row("sounds heard", heard)
+    each = Table("profile", "heard", "median")
+    for name, found in profiles.items():
+        middle = "–" if found["p50_ms"] is None else f"{found['p50_ms']:.0f} ms"
+        each.add_row(name, f"{found['heard']} of {found['played']}", middle)
+    return [overall, each]
 
 
 if __name__ == "__main__":

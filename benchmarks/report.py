@@ -9,11 +9,13 @@ import platform
 import shlex
 import subprocess
 import sys
+import time
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import psutil
 from rich.console import Console
 from rich.progress import track
 
@@ -31,6 +33,7 @@ RESULTS = REPOSITORY / "benchmarks" / "results"
 def arguments(module: str, description: str, *, data: bool = True) -> argparse.ArgumentParser:
     """Return a parser with the options that all benchmarks share."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    parser.set_defaults(load=Load())
     parser.add_argument("--json", action="store_true", help="JSON on standard output, the table on the other")
     parser.add_argument(
         "--results",
@@ -50,6 +53,35 @@ def arguments(module: str, description: str, *, data: bool = True) -> argparse.A
     return parser
 
 
+class Load:
+    """How much of the machine others used meanwhile: speeds and latencies suffer from it."""
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+        self._busy_s, self._own_s = self._read()
+
+    def cores_of_others(self) -> float:
+        """Return how many cores were busy since the start, on average, with anything but this benchmark."""
+        busy_s, own_s = self._read()
+        spent_s = time.monotonic() - self._began_s
+        others_s = (busy_s - self._busy_s) - (own_s - self._own_s)
+        return round(max(0.0, others_s) / max(spent_s, 1e-3), 2)
+
+    @staticmethod
+    def _read() -> tuple[float, float]:
+        """Return the seconds of work of all cores, and of them those of this process and its children."""
+        all_cores = psutil.cpu_times()
+        busy_s = sum(all_cores) - all_cores.idle - getattr(all_cores, "iowait", 0.0)
+        # The kernel counts what runs for guests twice.
+        busy_s -= getattr(all_cores, "guest", 0.0) + getattr(all_cores, "guest_nice", 0.0)
+        return busy_s, sum(os.times()[:4])
+
+
+def tell(text: str) -> None:
+    """Say how far a benchmark is, beside its result."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def progress(items: Sequence[Item], what: str) -> Iterable[Item]:
     """Go through the items and show how far it is, on the terminal only."""
     console = Console(stderr=True)
@@ -67,7 +99,9 @@ def publish(
         console.print(table)
     where = result["environment"]
     console.print(
-        f"{where['cpu']}, {where['cores']} cores · {where['commit']} · {where['date']}", style="dim"
+        f"{where['cpu']}, {where['cores']} cores, {where['cores_of_others']:.2f} of them busy with other work"
+        f" · {where['commit']} · {where['date']}",
+        style="dim",
     )
     text = json.dumps(result, indent=2, ensure_ascii=False)
     options.results.mkdir(parents=True, exist_ok=True)
@@ -83,6 +117,7 @@ def environment(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
+        "cores_of_others": options.load.cores_of_others(),
         "python": platform.python_version(),
         "system": platform.platform(),
         "commit": _commit(),

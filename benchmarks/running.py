@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -11,12 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from benchmarks.report import RESULTS
+from benchmarks.stock import read_stock, stock_folder
+from daemon.models.catalogue import BUILTIN, MODELS
 from daemon.status import ask_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from detectors.encoders import EncoderId
+
+STATE_NAME = "state"
 STOP_TIMEOUT_S = 20.0
 POLL_S = 0.01
 
@@ -50,12 +57,26 @@ class RunningDaemon:
         raise DaemonFailed(self.log.read_text(encoding="utf-8"))
 
 
+def encoder_settings(name: str, encoder: EncoderId, folder: Path) -> dict[str, Any]:
+    """Return what makes a daemon in `folder` listen with this encoder and its stock profiles.
+
+    What `heard models pull` would have put into the state folder is put there.
+    """
+    if name == BUILTIN:
+        return {}
+    read_stock(encoder)
+    if name in MODELS:
+        models = folder / STATE_NAME / "models"
+        shutil.copytree(RESULTS / "models" / name, models / name)
+    return {"encoder": name, "stock_profiles": False, "profiles": [str(stock_folder(encoder))]}
+
+
 @contextmanager
 def running_daemon(
     folder: Path, config: Mapping[str, Any], *, environment: Mapping[str, str] | None = None
 ) -> Iterator[RunningDaemon]:
     """Start `heard run` with `config` in `folder`; stop it as a service manager would."""
-    state_dir = folder / "state"
+    state_dir = folder / STATE_NAME
     path, log = folder / "heard.yaml", folder / "heard.log"
     path.write_text(yaml.safe_dump({"state_dir": str(state_dir), **config}), encoding="utf-8")
     with log.open("wb") as output:

@@ -1,9 +1,11 @@
 """How many streams one core hears in real time, none of them late.
 
-    python -m benchmarks.throughput --data DIR --where split=valid --json
+    python -m benchmarks.throughput --data DIR --where split=valid --encoder builtin --json
 
 Every stream plays other recordings, at the rate they were stored at, through the daemon's whole chain. A step
 is late when its 80 ms of audio have been there for more than another 80 ms before they are worked through.
+`streams` is counted with the gate open at all times, `streams_gated` with the gate as it ships. On a machine
+with other work a number that was not held is tried once more.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from benchmarks.dataset import read_recordings
 from benchmarks.encoders import HELP
 from benchmarks.estimates import percentile
 from benchmarks.hearing import stock_listener
-from benchmarks.report import arguments, publish
+from benchmarks.report import arguments, publish, tell
+from detectors.gate import GateSettings
 from detectors.types import DETECTION_RATE_HZ, HOP_S, HOP_SAMPLES, AudioBlock
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from detectors.types import Samples
 
 FEWEST = 8
+TRIES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,27 +122,41 @@ def play(pipeline: Pipeline, feeds: Sequence[Feed], *, seconds: float, paced: bo
     )
 
 
-def largest(listener: Listener, feeds: Sequence[Feed], *, seconds: float) -> list[Trial]:
-    """Double the streams until a step is late, then close in; return every trial."""
+def largest(
+    listener: Listener, feeds: Sequence[Feed], *, seconds: float, gate_settings: GateSettings
+) -> list[Trial]:
+    """Close in on the largest number of streams without a late step; return every trial."""
     trials: list[Trial] = []
 
     def keeps_up(streams: int) -> bool:
-        trials.append(play(listener.pipeline(), feeds[:streams], seconds=seconds, paced=True))
-        return trials[-1].late_steps == 0
+        for _ in range(TRIES):
+            pipeline = listener.pipeline(gate_settings)
+            trials.append(play(pipeline, feeds[:streams], seconds=seconds, paced=True))
+            tell(f"{streams} streams: {trials[-1].late_steps} late steps")
+            if trials[-1].late_steps == 0:
+                return True
+        return False
 
-    good, bad = 0, FEWEST
-    while keeps_up(bad):
-        good = bad
-        if bad == len(feeds):
-            return trials
-        bad = min(2 * bad, len(feeds))
+    # What happens once, such as planning the network, is over before the clock starts.
+    unpaced = play(listener.pipeline(gate_settings), feeds[:FEWEST], seconds=seconds, paced=False)
+    likely = int(1e3 / unpaced.ms_per_stream_second)
+    good, bad = 0, len(feeds) + 1
+    at = min(max(FEWEST, likely), len(feeds))
     while bad - good > max(1, good // 20):
-        middle = (good + bad) // 2
-        if keeps_up(middle):
-            good = middle
+        if keeps_up(at):
+            good = at
+            at = min(2 * at, len(feeds)) if bad > len(feeds) else (good + bad) // 2
         else:
-            bad = middle
+            bad = at
+            at = (good + bad) // 2
+        if good == len(feeds):
+            break
     return trials
+
+
+def most_held(trials: Sequence[Trial]) -> int:
+    """Return the largest number of streams that was heard without a late step."""
+    return max((trial.streams for trial in trials if trial.late_steps == 0), default=0)
 
 
 @contextmanager
@@ -153,11 +171,11 @@ def one_core() -> Iterator[int]:
         os.sched_setaffinity(0, allowed)
 
 
-def table(trials: Sequence[Trial], core: int) -> Table:
+def table(trials: Sequence[Trial], title: str) -> Table:
     """Lay the trials out for people."""
     result = Table(
         "streams", "late steps", "median step", "longest step", "ms per s of audio", "past the gate",
-        title=f"Throughput on core {core}",
+        title=title,
     )  # fmt: skip
     for trial in sorted(trials, key=lambda each: each.streams):
         result.add_row(
@@ -176,27 +194,34 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser = arguments("benchmarks.throughput", "Streams heard in real time on one core.")
     parser.add_argument("--encoder", default="builtin", help=HELP)
     parser.add_argument("--seconds", type=float, default=10.0, help="of audio in each trial")
-    parser.add_argument("--most", type=int, default=160, help="streams to try at most")
+    parser.add_argument("--most", type=int, default=600, help="streams to try at most")
     options = parser.parse_args(argv)
     recordings = read_recordings(options.data, options.where)
+    gates = {"gate open": GateSettings(always_open=True), "gated": GateSettings()}
     with one_core() as core:
         listener = stock_listener(options.encoder)
         feeds = make_feeds(recordings, count=options.most, seconds=options.seconds)
-        # What happens once, such as planning the network, is over before the clock starts.
-        play(listener.pipeline(), feeds[:FEWEST], seconds=options.seconds, paced=False)
-        trials = largest(listener, feeds, seconds=options.seconds)
+        trials = {
+            name: largest(listener, feeds, seconds=options.seconds, gate_settings=settings)
+            for name, settings in gates.items()
+        }
     return publish(
         "throughput",
         options,
         {
-            "streams": max((trial.streams for trial in trials if trial.late_steps == 0), default=0),
+            "streams": most_held(trials["gate open"]),
+            "streams_gated": most_held(trials["gated"]),
             "core": core,
             "seconds": options.seconds,
             "trials": trials,
-            "ms_per_stream_second": min(trial.ms_per_stream_second for trial in trials),
+            "ms_per_stream_second": min(trial.ms_per_stream_second for trial in trials["gate open"]),
+            "ms_per_stream_second_gated": min(trial.ms_per_stream_second for trial in trials["gated"]),
             "encoder": listener.encoder.id,
         },
-        table(trials, core),
+        *(
+            table(each, f"Throughput on core {core}, {listener.encoder.id.name}, {name}")
+            for name, each in trials.items()
+        ),
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from benchmarks.dataset import read_recordings
 from benchmarks.encoders import LogMelStatistics
 from benchmarks.hearing import Listener
-from benchmarks.throughput import largest, make_feeds, play
+from benchmarks.throughput import largest, make_feeds, most_held, play
+from detectors.gate import GateSettings
 from detectors.types import HOP_SAMPLES
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def test_the_search_ends_at_the_streams_there_are(tiny_data: Path) -> None:
     """Every trial stays within the feeds; the last good one is reported."""
     listener = Listener(encoder=LogMelStatistics(), profiles=())
     feeds = make_feeds(read_recordings(tiny_data), count=9, seconds=0.24)
-    trials = largest(listener, feeds, seconds=0.24)
+    trials = largest(listener, feeds, seconds=0.24, gate_settings=GateSettings(always_open=True))
     assert trials
     assert all(1 <= trial.streams <= 9 for trial in trials)
+    assert all(trial.encoder_share == 1.0 for trial in trials)
+    assert 0 <= most_held(trials) <= 9
     assert np.isfinite([trial.ms_per_stream_second for trial in trials]).all()
