@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from typing import TYPE_CHECKING
 
 from daemon.health import Health, HealthMeter
 from daemon.inbox import Inbox, Opening
+from foundation.backoff import Backoff
 from foundation.errors import AudioDeviceError, HeardError, OwnerError, SourceStalled
 
 if TYPE_CHECKING:
@@ -20,13 +20,11 @@ if TYPE_CHECKING:
     from detectors.types import AudioBlock
 
 BACKOFF_FIRST_S = 0.5
-"""Full jitter: the wait before the next try is drawn from 0 to this, which doubles with every failure."""
-
 BACKOFF_MAX_S = 30.0
 """A microphone that is plugged in again is heard within half a minute."""
 
 STEADY_AFTER_S = 10.0
-"""A source that delivered for this long was a good one: the next failure starts the back-off anew."""
+"""A source that delivered for this long was a good one."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +76,7 @@ class Capture:
 
     async def run(self) -> None:
         """Return when the audio is complete, or cannot be had without the owner."""
-        failures = 0
+        backoff = Backoff(first_s=BACKOFF_FIRST_S, most_s=BACKOFF_MAX_S, steady_after_s=STEADY_AFTER_S)
         while True:
             began = time.monotonic()
             try:
@@ -99,11 +97,7 @@ class Capture:
             else:
                 _log.info("%s: the audio is complete", self.stream)
                 return
-            if time.monotonic() - began > STEADY_AFTER_S:
-                failures = 0
-            # Not a secret: spreads the tries of streams that share a device.
-            await asyncio.sleep(random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0**failures)))  # noqa: S311
-            failures = min(failures + 1, 16)
+            await asyncio.sleep(backoff.after(time.monotonic() - began))
             self.reopened += 1
 
     async def _session(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections import deque
 from contextlib import suppress
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from aiomqtt import Client, MqttError, Will
 
+from foundation.backoff import Backoff
 from foundation.errors import ActionError, OwnerError
 from foundation.owned_task import OwnedTask
 from integrations.topics import check_topic
@@ -22,13 +22,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 BACKOFF_FIRST_S = 1.0
-"""Full jitter: the wait before the next try is drawn from 0 to this, which doubles with every failure."""
-
 BACKOFF_MAX_S = 60.0
 """A broker that was away for a day is found again within a minute."""
 
 STEADY_AFTER_S = 30.0
-"""A connection that lasted this long was a good one: the next failure starts the back-off anew."""
+"""A connection that lasted this long was a good one."""
 
 ANSWER_TIMEOUT_S = 10.0
 """A broker that has not acknowledged a message for so long is taken for gone."""
@@ -161,20 +159,15 @@ class MqttLink:
                 _log.warning("stopped with %d MQTT messages that were never delivered", len(self._messages))
 
     async def _run(self) -> None:
-        failures = 0
+        backoff = Backoff(first_s=BACKOFF_FIRST_S, most_s=BACKOFF_MAX_S, steady_after_s=STEADY_AFTER_S)
         while not self._stopping.is_set():
             began = time.monotonic()
             try:
                 await self._converse()
             except* MqttError as errors:
                 self._went_down(errors)
-            if time.monotonic() - began > STEADY_AFTER_S:
-                failures = 0
-            most = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0**failures)
-            failures = min(failures + 1, 16)
             with suppress(TimeoutError):
-                # Not a secret: spreads the clients of a broker that comes back.
-                await asyncio.wait_for(self._stopping.wait(), random.uniform(0, most))  # noqa: S311
+                await asyncio.wait_for(self._stopping.wait(), backoff.after(time.monotonic() - began))
 
     async def _converse(self) -> None:
         async with self._client() as client:
