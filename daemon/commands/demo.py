@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 
+from daemon.demo import DEFAULT_SEED
+
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after one scene.")] = False,
-    seed: Annotated[int, typer.Option(help="Varies every sound of the scene.")] = 0,
+    seed: Annotated[int, typer.Option(help="Varies every sound of the scene.")] = DEFAULT_SEED,
     folder: Annotated[Path, typer.Option(help="Where sounds, profile and clips go.")] = Path("heard-demo"),
 ) -> None:
     """Teach a doorbell, then play a scene to the daemon in real time and show what it makes of it.

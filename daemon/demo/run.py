@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daemon.demo import DEFAULT_SEED
 from daemon.demo.broker import loopback_broker
 from daemon.demo.folder import DemoFolder
 from daemon.demo.report import compare, render_report
@@ -27,7 +28,7 @@ INTERRUPTED = 130
 """What a shell reports for a program that Ctrl-C ended."""
 
 
-def run_demo(*, seed: int = 0, once: bool = False, folder: Path | None = None) -> int:
+def run_demo(*, seed: int = DEFAULT_SEED, once: bool = False, folder: Path | None = None) -> int:
     """Run the demonstration on this terminal and return the exit code; see `show_scenes`.
 
     `folder` holds everything that it writes, by default `heard-demo` in the working directory.

@@ -12,7 +12,6 @@ from daemon.demo.synthesis.signal import (
     modes,
     noise,
     normalised,
-    resonant,
     samples,
     times,
     uniform,
@@ -66,22 +65,26 @@ def _shard(rng: np.random.Generator) -> Floats:
 
 
 def finger_snap(rng: np.random.Generator) -> Samples:
-    """A finger slides off the thumb and slaps the palm: a short click, coloured by the hollow of the hand."""
-    count = samples(0.16)
-    hollow_hz = geometric(rng, 3_000, 4_000)
-    hand = resonant(
-        (hollow_hz, hollow_hz * 0.065, 1.0),
-        (hollow_hz * uniform(rng, 0.98, 1.04), hollow_hz * 0.105, 0.26),
-        (hollow_hz * uniform(rng, 0.82, 0.9), hollow_hz * 0.27, 0.08),
-        (hollow_hz * uniform(rng, 3.2, 3.5), hollow_hz, 0.057),
+    """A finger slides off the thumb and slaps the palm: a click, and the hollow of the hand rings."""
+    count, slide_s = samples(0.2), 0.014
+    since = np.maximum(times(count) - slide_s, 0.0)
+    struck = times(count) >= slide_s
+    hollow = np.zeros(count)
+    add_at(hollow, _hollow_hand(rng, count), samples(slide_s))
+    click = noise(rng, count, band(700, 20_000, 1)) * np.exp(-since / 0.0005) * 0.148
+    skin = noise(rng, count, band(900, 8_000, 1)) * np.exp(-since / 0.016) * 0.0094
+    palm = np.sin(2 * np.pi * uniform(rng, 62, 84) * since) * np.exp(-since / 0.0032) * 0.374
+    approach = np.exp(-(((times(count) - 0.009) / 0.003) ** 2))
+    friction = noise(rng, count, band(2_000, 9_000)) * approach * 0.004
+    return normalised(hollow + (click + skin + palm) * struck + friction)
+
+
+def _hollow_hand(rng: np.random.Generator, count: int) -> Floats:
+    """The cavity between fingers and palm: neighbouring modes that fade at once, over a faint tail."""
+    ratios = np.array([1.0, 1.047, 0.975, 0.931, 4.59])
+    gains = np.array([1.0, 1.03, 0.413, 0.288, 0.154]) * rng.uniform(0.85, 1.15, len(ratios))
+    frequencies = uniform(rng, 2_460, 2_770) * ratios
+    quick, slow = (
+        modes(count, frequencies, np.full(len(ratios), decay_s), gains) for decay_s in (0.0366, 0.119)
     )
-    attack_s = 0.014
-    since = np.maximum(times(count) - attack_s, 0.0)
-    struck = times(count) >= attack_s
-    slap = noise(rng, count, hand) * (np.exp(-since / 0.0012) + 0.124 * np.exp(-since / 0.07)) * struck
-    click = noise(rng, count, band(700, 23_000, 1)) * np.exp(-since / 0.0007) * struck * 0.94
-    palm = np.sin(2 * np.pi * uniform(rng, 135, 180) * since) * np.exp(-since / 0.0014) * 0.11
-    friction = (
-        noise(rng, count, band(2_000, 9_000)) * np.exp(-(((times(count) - 0.009) / 0.003) ** 2)) * 0.016
-    )
-    return normalised(slap + click + palm + friction)
+    return quick + 0.102 * slow

@@ -46,11 +46,11 @@ def draw_room(rng: np.random.Generator) -> Room:
     return Room(
         reverberation_s=uniform(rng, 0.25, 0.5),
         tail_level=uniform(rng, 0.15, 0.35),
-        reflections=int(rng.integers(6, 12)),
+        reflections=int(rng.integers(3, 8)),
         bright_hz=geometric(rng, 3_500, 7_000),
         low_hz=uniform(rng, 50, 110),
         high_hz=geometric(rng, 12_000, 18_000),
-        floor_dbfs=uniform(rng, -66.0, -60.0),
+        floor_dbfs=uniform(rng, -62.0, -57.0),
     )
 
 
@@ -78,6 +78,6 @@ def _response(rng: np.random.Generator, room: Room) -> Floats:
     for _ in range(room.reflections):
         delay_s = uniform(rng, 0.0015, 0.03)
         tail[int(delay_s * RATE_HZ)] += (
-            float(rng.choice((-1.0, 1.0))) * uniform(rng, 0.1, 0.45) * np.exp(-delay_s / 0.02)
+            float(rng.choice((-1.0, 1.0))) * uniform(rng, 0.05, 0.3) * np.exp(-delay_s / 0.02)
         )
     return tail

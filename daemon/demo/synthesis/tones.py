@@ -30,7 +30,7 @@ from detectors.types import Samples
 
 def smoke_alarm(rng: np.random.Generator, cycles: int = 2) -> Samples:
     """The temporal-three signal of ISO 8201: three half-second tones, half a second apart, then a pause."""
-    pitch_hz = uniform(rng, 2_950, 3_280)
+    pitch_hz = uniform(rng, 2_860, 3_180)
     on = samples(0.5)
     out = np.zeros(samples(4.0 * cycles - 1.5 + 0.2))
     for cycle in range(cycles):
@@ -40,15 +40,15 @@ def smoke_alarm(rng: np.random.Generator, cycles: int = 2) -> Samples:
 
 
 def _piezo(rng: np.random.Generator, count: int, pitch_hz: float) -> Floats:
-    """One tone of a piezo disc in its chamber: it speaks at once, with strong upper harmonics."""
-    pitch = pitch_hz * (1 + 0.0005 * wander(rng, count, 30))
+    """One tone of a piezo disc on a square wave: odd harmonics, the chamber favours the third."""
     at = times(count)
-    partials = ((1, 1.0), (2, 0.45), (3, 0.25), (4, 0.05), (5, 0.1))
+    pitch = pitch_hz * (1 + 0.0001 * wander(rng, count, 30)) * (1 + 0.003 * np.exp(-at / 0.02))
     phase = 2 * np.pi * np.cumsum(pitch) / RATE_HZ
+    partials = ((1, 1.0), (2, 0.015), (3, uniform(rng, 1.0, 1.3)), (4, 0.017), (5, 0.086))
     tone = sum(gain * np.sin(order * phase) for order, gain in partials)
-    hiss = noise(rng, count, band(2_000, 9_000)) * 0.015
-    envelope = np.minimum(at / 0.01, 1.0) * np.minimum((at[-1] - at) / 0.01, 1.0)
-    return np.asarray((tone + hiss) * envelope * (1 + 0.02 * wander(rng, count, 60)))
+    hiss = noise(rng, count, band(2_000, 9_000)) * 0.001
+    envelope = np.minimum(at / 0.03, 1.0) * np.minimum((at[-1] - at) / 0.01, 1.0)
+    return np.asarray((tone + hiss) * envelope * (1 + 0.01 * wander(rng, count, 60)))
 
 
 def siren(rng: np.random.Generator) -> Samples:
@@ -64,7 +64,7 @@ def siren(rng: np.random.Generator) -> Samples:
     horn = resonant((985, 770, 1.0), (1_240, 880, 0.26), (2_520, 1_300, 0.33))
     tone = harmonics(pitch, lambda hz, _: (horn(hz) + 0.02) * (700 / hz) ** 1.8, 9_000)
     tone = np.tanh(tone / np.max(np.abs(tone)))
-    tone *= breakpoints(count, (0, 0), (0.6, 0.6), (seconds * 0.5, 1), (seconds - 0.8, 0.7), (seconds, 0))
+    tone *= breakpoints(count, (0, 0), (0.3, 0.55), (seconds * 0.5, 1), (seconds - 0.8, 0.7), (seconds, 0))
     heard = convolved(tone * (1 + 0.1 * wander(rng, count, 3)), _echo(rng, 3.5, 0.38))[:count]
     traffic = noise(rng, count, tilt(-4, 300), band(50, 4_000, 1)) * 0.0046
     fade = breakpoints(count, (0, 0), (0.1, 1), (seconds - 0.2, 1), (seconds, 0))
@@ -94,7 +94,7 @@ class Doorbell:
 def draw_doorbell(rng: np.random.Generator) -> Doorbell:
     """Choose a doorbell: two or three notes that go together."""
     steps = ((4, 0), (7, 4, 0), (5, 0), (0, 4, 7))[int(rng.integers(4))]
-    base_hz = geometric(rng, 500, 640)
+    base_hz = geometric(rng, 400, 520)
     return Doorbell(
         notes_hz=tuple(base_hz * 2 ** (step / 12) for step in steps),
         gap_s=uniform(rng, 0.4, 0.6),
@@ -111,8 +111,8 @@ def ring_doorbell(rng: np.random.Generator, bell: Doorbell) -> Samples:
         start = samples(index * bell.gap_s * uniform(rng, 0.98, 1.02))
         count = len(out) - start
         ratios = np.array([1.0, bell.overtone, bell.overtone * 1.96, 1.004])
-        decays = bell.decay_s * np.array([1.0, 0.6, 0.24, 0.9])
-        gains = np.array([1.0, 0.4, 0.08, 0.35]) * rng.uniform(0.85, 1.15, 4)
+        decays = bell.decay_s * np.array([1.0, 0.3, 0.15, 0.9])
+        gains = np.array([1.0, 0.25, 0.08, 0.35]) * rng.uniform(0.85, 1.15, 4)
         bar = modes(count, note_hz * ratios, decays, gains)
         mallet = noise(rng, count, band(600, 5_000, 1)) * np.exp(-times(count) / 0.004) * 0.12
         add_at(out, bar + mallet, start, uniform(rng, 0.85, 1.0))
