@@ -52,7 +52,11 @@ class ConfigError(FileError):
 
 
 class RuleError(FileError):
-    """A rule file cannot be used."""
+    """A rule file cannot be used. `warnings` holds what could be, and never does anything."""
+
+    def __init__(self, problems: list[Problem], warnings: tuple[Problem, ...] = ()) -> None:
+        super().__init__(problems)
+        self.warnings = warnings
 
 
 class ProfileError(FileError):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from foundation.wording import describe, did_you_mean
 from rules.condition_grammar import read_condition
-from rules.data_grammar import read_json, read_variables
+from rules.data_grammar import read_variables
 from rules.model import (
-    MQTT_PUBLISH,
     SAVE_CLIP,
     Action,
     Check,
@@ -16,29 +15,24 @@ from rules.model import (
     Delay,
     Option,
     Parallel,
-    PublishMqtt,
     Repeat,
-    SaveClip,
     SetVariables,
     Stop,
 )
 from rules.program import MAX_ROUNDS
-from rules.reading import Node, read_each, read_key
-from rules.scope import Scope, read_template
+from rules.reading import Node, read_each
+from rules.request_grammar import NAMED, read_request
+from rules.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rules.model import Condition
-    from rules.template import Template
 
-MQTT_KEYS = ("topic", "payload", "qos", "retain")
-ACTION_KEYS = ("action", "data", "continue_on_error")
 IF_KEYS = ("if", "then", "else")
 CHOOSE_KEYS = ("choose", "default")
 OPTION_KEYS = ("conditions", "sequence")
 REPEAT_KEYS = ("count", "while", "until", "sequence")
-MAX_TOPIC_BYTES = 65_535
 MAX_BRANCHES = 20
 
 LATER_STEPS = (
@@ -49,7 +43,6 @@ LATER_STEPS = (
     "device_id",
     "set_conversation_response",
 )
-_NAMED = f"{SAVE_CLIP}, {MQTT_PUBLISH}"
 
 
 def read_action(node: Node, scope: Scope) -> Action | None:
@@ -84,84 +77,7 @@ def _refuse_step(node: Node) -> None:
             return
     known = did_you_mean(next(iter(node.value), ""), _STEPS)
     meant = known if "did you mean" in known else ""
-    node.refuse(f"'action' is missing: supported are {_NAMED} and {', '.join(list(_STEPS)[1:])}{meant}")
-
-
-# --- what goes out ----------------------------------------------------------------------------------------
-
-
-def _named(node: Node, scope: Scope) -> SaveClip | PublishMqtt | None:
-    name = _action_name(node.child("action", node.value["action"]))
-    if name is None:
-        return None
-    misplaced = {key: f"{key!r} belongs under 'data'" for key in MQTT_KEYS if name == MQTT_PUBLISH}
-    keys = node.entries(ACTION_KEYS, refused=misplaced) or {}
-    goes_on = read_key(keys, "continue_on_error", Node.flag, default=True)
-    if name == MQTT_PUBLISH:
-        return _publish(node, keys.get("data"), scope, continue_on_error=goes_on)
-    data = keys.get("data")
-    if data is not None and data.value not in (None, {}):
-        data.refuse(f"{SAVE_CLIP} takes no data", key=True)
-    return SaveClip(continue_on_error=goes_on)
-
-
-def _action_name(node: Node) -> str | None:
-    name = node.text()
-    if name in {None, MQTT_PUBLISH, SAVE_CLIP}:
-        return name
-    meant = did_you_mean(name, (MQTT_PUBLISH, SAVE_CLIP))
-    if name == "delay":
-        node.refuse('a delay is written on its own: - delay: "00:00:30"')
-    elif "did you mean" in meant:
-        node.refuse(f"unknown action {name!r}{meant}")
-    else:
-        node.refuse(f"the action {name!r} is not supported yet; supported: {_NAMED}")
-    return None
-
-
-def _publish(node: Node, data: Node | None, scope: Scope, *, continue_on_error: bool) -> PublishMqtt | None:
-    if data is None:
-        node.refuse(f"'data' is missing: {MQTT_PUBLISH} needs a topic and a payload")
-        return None
-    keys = data.entries(MQTT_KEYS)
-    if keys is None:
-        return None
-    if "topic" not in keys:
-        data.refuse("'topic' is missing: where to publish")
-        return None
-    topic = _topic(keys["topic"], scope)
-    payload = _payload(keys["payload"], scope) if "payload" in keys else ""
-    qos = read_key(keys, "qos", lambda item: item.whole(0, 2), 0)
-    retain = read_key(keys, "retain", Node.flag, default=False)
-    if topic is None:
-        return None
-    return PublishMqtt(
-        topic=topic, payload=payload, qos=qos, retain=retain, continue_on_error=continue_on_error
-    )
-
-
-def _topic(node: Node, scope: Scope) -> Template | None:
-    text = node.text()
-    template = None if text is None else read_template(node, text, scope)
-    if text is None or template is None or "{" in text:
-        return template
-    if "+" in text or "#" in text:
-        node.refuse("a topic to publish to has no wildcards (+ or #)")
-    elif "\0" in text or len(text.encode()) > MAX_TOPIC_BYTES:
-        node.refuse(f"a topic has no NUL character and at most {MAX_TOPIC_BYTES} bytes")
-    return template
-
-
-def _payload(node: Node, scope: Scope) -> Any:
-    match node.value:
-        case bool():
-            node.text()
-            return None
-        case None:
-            return ""
-        case int() | float():
-            return read_template(node, str(node.value), scope)
-    return read_json(node, scope)
+    node.refuse(f"'action' is missing: supported are {NAMED} and {', '.join(list(_STEPS)[1:])}{meant}")
 
 
 # --- what steers ------------------------------------------------------------------------------------------
@@ -258,7 +174,7 @@ def _conditions(node: Node | None, scope: Scope) -> tuple[Condition, ...]:
 
 
 _STEPS: dict[str, Callable[[Node, Scope], Action | None]] = {
-    "action": _named,
+    "action": read_request,
     "delay": _delay,
     "if": _if,
     "choose": _choose,

@@ -5,24 +5,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from foundation.wording import describe, did_you_mean
-from rules.model import AllOf, AnyOf, NoneOf, TemplateCondition, TimeCondition, TriggerCondition
-from rules.reading import kind_of, read_each
+from rules.model import (
+    AllOf,
+    AnyOf,
+    MqttCondition,
+    NoneOf,
+    StateCondition,
+    TemplateCondition,
+    TimeCondition,
+    TriggerCondition,
+)
+from rules.outside_grammar import (
+    read_entities,
+    read_payload_text,
+    read_state,
+    read_topic,
+    read_value_template,
+)
+from rules.reading import Node, kind_of, read_each, read_key
 from rules.scope import read_template
 
 if TYPE_CHECKING:
     from rules.model import Condition
-    from rules.reading import Node
     from rules.scope import Scope
 
 TIME_KEYS = ("condition", "after", "before", "weekday")
 TEMPLATE_KEYS = ("condition", "value_template")
 TRIGGER_KEYS = ("condition", "id")
+MQTT_KEYS = ("condition", "topic", "is", "value_template", "max_age")
+STATE_KEYS = ("condition", "entity_id", "state", "attribute", "for", "max_age")
+MAX_AGE_S = 120.0
+"""How old the last word about an entity may be where the rule does not say."""
 GROUP_KEYS = ("condition", "conditions")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 GROUPS: dict[str, type[AllOf | AnyOf | NoneOf]] = {"and": AllOf, "or": AnyOf, "not": NoneOf}
-CONDITIONS = ("time", "template", "trigger", *GROUPS)
-LATER_CONDITIONS = ("mqtt", "state")
+CONDITIONS = ("time", "mqtt", "state", "template", "trigger", *GROUPS)
+LATER_CONDITIONS = ("numeric_state", "sun", "zone", "device")
 
 
 def read_condition(node: Node, scope: Scope) -> Condition | None:
@@ -39,10 +58,15 @@ def read_condition(node: Node, scope: Scope) -> Condition | None:
 
 
 def _of_kind(kind: str, node: Node, scope: Scope) -> Condition | None:
-    if kind == "time":
-        return _time(node)
-    if kind == "trigger":
-        return _trigger(node, scope)
+    match kind:
+        case "time":
+            return _time(node)
+        case "trigger":
+            return _trigger(node, scope)
+        case "mqtt":
+            return _mqtt(node, scope)
+        case "state":
+            return _state(node)
     known, needed = (TEMPLATE_KEYS, "value_template") if kind == "template" else (GROUP_KEYS, "conditions")
     keys = node.entries(known) or {}
     if needed not in keys:
@@ -70,6 +94,36 @@ def _time(node: Node) -> TimeCondition:
     if after is not None and after == before:
         keys["before"].refuse("'after' and 'before' are the same time: the condition would say nothing")
     return TimeCondition(after=after, before=before, weekdays=read_weekdays(keys.get("weekday")))
+
+
+def _mqtt(node: Node, scope: Scope) -> MqttCondition | None:
+    keys = node.entries(MQTT_KEYS) or {}
+    topic = read_topic(node, keys, wildcards=False)
+    if not keys.keys() & {"is", "value_template"}:
+        node.refuse("the condition 'mqtt' needs 'is' or 'value_template': what must have been said")
+    payloads = read_each(keys.get("is"), read_payload_text, at_least_one="payload")
+    template = read_value_template(keys, scope)
+    if topic is None:
+        return None
+    return MqttCondition(
+        topic=topic,
+        payloads=payloads,
+        template=template,
+        max_age_s=keys["max_age"].seconds() if "max_age" in keys else None,
+    )
+
+
+def _state(node: Node) -> StateCondition:
+    keys = node.entries(STATE_KEYS, also={"entity_ids": "entity_id", "states": "state"}) or {}
+    if "state" not in keys:
+        node.refuse("'state' is missing: which state it must be in")
+    return StateCondition(
+        entities=read_entities(node, keys),
+        states=read_each(keys.get("state"), read_state, at_least_one="state"),
+        attribute=read_key(keys, "attribute", Node.text, ""),
+        for_s=read_key(keys, "for", Node.seconds, 0.0),
+        max_age_s=read_key(keys, "max_age", Node.seconds, MAX_AGE_S),
+    )
 
 
 def _template(node: Node, scope: Scope) -> TemplateCondition | None:

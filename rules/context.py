@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rules.template import NAMES
+from detectors.types import SoundEvent
+from rules.facts import World
+from rules.reading import clock_time
+from rules.state import Cause
+from rules.template_language import ZONE
+from rules.template_names import NAMES
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+TOLD_FOR_S = 120.0
+"""What Home Assistant has not confirmed for longer is not known to templates."""
 
-    from detectors.types import SoundEvent
-    from rules.state import Cause
+_Names = Mapping[str, Any]
+
+
+class Memo:
+    """What is the same for all the rules that one sound concerns, worked out once."""
+
+    __slots__ = ("at", "cause", "local", "names")
+
+    def __init__(self) -> None:
+        self.cause: tuple[SoundEvent | None, float] | None = None
+        self.names: _Names = {}
+        self.at = math.nan
+        self.local = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +43,25 @@ class House:
     """Names the clip of an event, whether or not it is kept."""
     zone: tzinfo
     """The owner's time zone."""
+    memo: Memo = field(default_factory=Memo, compare=False, repr=False)
+
+    def local(self, at: float) -> datetime:
+        """Return a moment as the owner's clocks show it."""
+        memo = self.memo
+        if memo.at != at:
+            memo.at, memo.local = at, datetime.fromtimestamp(at, self.zone)
+        return memo.local
+
+    def sound(self, event: SoundEvent, at: float) -> _Names:
+        """Return what templates know of a rule that a sound made fire."""
+        memo = self.memo
+        if memo.cause is None or memo.cause[0] is not event or memo.cause[1] != at:
+            memo.cause, memo.names = (event, at), _sound_names(self, event, at)
+        return memo.names
+
+    def iso(self, unix_s: float) -> str:
+        """Return a moment as ISO 8601 in the owner's zone."""
+        return datetime.fromtimestamp(unix_s, self.zone).isoformat(timespec="milliseconds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +69,7 @@ class Context:
     """One rule at one moment."""
 
     house: House
+    world: World
     rule_id: str
     cause: Cause
     at: float
@@ -41,40 +79,87 @@ class Context:
     """Which repetition this is, from 1; None outside of any."""
 
     @cached_property
-    def names(self) -> Mapping[str, Any]:
-        """What a template may name, as `rules.template.NAMES` promises. Times are ISO 8601 in the zone."""
+    def names(self) -> _Names:
+        """What a template may name, as `rules.template_names` promises. Times are ISO 8601 in the zone."""
         return {
             **self.variables,
             "trigger": self._trigger(),
             "rule": {"id": self.rule_id},
             "repeat": {"index": self.round},
-            "now": lambda: datetime.fromtimestamp(self.at, self.house.zone),
+            "now": self._now,
+            "utcnow": self._utcnow,
+            "today_at": self._today_at,
+            "states": self._states,
+            "is_state": self._is_state,
+            "state_attr": self._state_attr,
+            ZONE: self.house.zone,
         }
 
-    def _trigger(self) -> Mapping[str, Any]:
+    def _trigger(self) -> _Names:
         event, cause = self.cause.event, self.cause
-        if event is None:
-            return _NO_SOUND | {"id": cause.trigger_id or None, "at": self._iso(cause.at)}
-        return {
-            "id": cause.trigger_id or event.id,
-            "event_id": event.id,
-            "at": self._iso(cause.at),
-            "profile": event.profile,
-            "stream": event.stream,
-            "phase": event.phase.value,
-            "score": round(float(event.score), 4),
-            "level_dbfs": _decibels(event.level_dbfs),
-            "noise_floor_dbfs": _decibels(event.noise_floor_dbfs),
-            "started": self._iso(event.onset_at),
-            "ended": None if event.ended_at is None else self._iso(event.ended_at),
-            "clip_url": self.house.clip_url(event),
-        }
+        if event is not None:
+            names = self.house.sound(event, cause.at)
+            return names if not cause.trigger_id else {**names, "id": cause.trigger_id}
+        told = {"id": cause.trigger_id or None, "at": self.house.iso(cause.at)}
+        return {**_NOTHING, **cause.told, **told, "payload_json": read_payload(cause.told.get("payload"))}
 
-    def _iso(self, unix_s: float) -> str:
-        return datetime.fromtimestamp(unix_s, self.house.zone).isoformat(timespec="milliseconds")
+    def _now(self) -> datetime:
+        return self.house.local(self.at)
+
+    def _utcnow(self) -> datetime:
+        return datetime.fromtimestamp(self.at, UTC)
+
+    def _today_at(self, clock: object = "00:00") -> datetime:
+        time = clock_time(clock)
+        if time is None:
+            raise ValueError('today_at() takes a time of day such as "22:00"')
+        return datetime.combine(self._now().date(), time, self.house.zone)
+
+    def _states(self, entity_id: str) -> str:
+        known = self.world.entity(entity_id, self.at, TOLD_FOR_S)
+        return "unknown" if known is None else known.told.state
+
+    def _is_state(self, entity_id: str, state: object) -> bool:
+        known = self.world.entity(entity_id, self.at, TOLD_FOR_S)
+        wanted = state if isinstance(state, list | tuple) else (state,)
+        return known is not None and known.told.state in wanted
+
+    def _state_attr(self, entity_id: str, name: str) -> Any:
+        known = self.world.entity(entity_id, self.at, TOLD_FOR_S)
+        return None if known is None else known.told.attributes.get(name)
 
 
-_NO_SOUND: dict[str, Any] = dict.fromkeys(sorted(NAMES["trigger"]))
+_NOTHING: dict[str, Any] = dict.fromkeys(sorted(NAMES["trigger"]))
+
+
+def _sound_names(house: House, event: SoundEvent, at: float) -> _Names:
+    return {
+        **_NOTHING,
+        "id": event.id,
+        "event_id": event.id,
+        "at": house.iso(at),
+        "profile": event.profile,
+        "stream": event.stream,
+        "phase": event.phase.value,
+        "score": round(float(event.score), 4),
+        "level_dbfs": _decibels(event.level_dbfs),
+        "noise_floor_dbfs": _decibels(event.noise_floor_dbfs),
+        "started": house.iso(event.onset_at),
+        "ended": None if event.ended_at is None else house.iso(event.ended_at),
+        "clip_url": house.clip_url(event),
+    }
+
+
+def read_payload(payload: str | None) -> Any:
+    """Return what a payload says as JSON; None where it is none."""
+    try:
+        return None if payload is None else json.loads(payload, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number that JSON has")
 
 
 def _decibels(level_dbfs: float) -> float | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
+from rules.facts import World
 from rules.state import EngineState, due_times
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
-Kind = Literal["sounding", "running", "alarm", "run"]
+Kind = Literal["sounding", "running", "holding", "alarm", "run", "derived"]
 
 
 class Due(NamedTuple):
@@ -78,7 +78,14 @@ class Draft:
         self.fired_at = Table(state.fired_at)
         self.kept_at = Table(state.kept_at)
         self.runs = Table(state.runs)
+        self.messages = Table(state.messages)
+        self.entities = Table(state.entities)
+        self.holding = Table(state.holding)
+        self.confirmed_at = state.confirmed_at
+        self.derived = 0
+        """Sounds that rules have made in this step."""
         self.requests: list[ActionRequest] = []
+        self._world = self._seen()
         self._before = state
         self._now = now
         self._agenda: list[Due] = []
@@ -88,6 +95,21 @@ class Draft:
             ]
             heapq.heapify(self._agenda)
         self._order = len(self._agenda)
+
+    @property
+    def world(self) -> World:
+        """What was said last."""
+        world = self._world
+        if (
+            world.messages is not self.messages.rows
+            or world.entities is not self.entities.rows
+            or world.confirmed_at != self.confirmed_at
+        ):
+            world = self._world = self._seen()
+        return world
+
+    def _seen(self) -> World:
+        return World(messages=self.messages.rows, entities=self.entities.rows, confirmed_at=self.confirmed_at)
 
     def schedule(self, at: float, kind: Kind, key: object) -> None:
         """Note that something is due; what is cancelled later need not be taken back."""
@@ -111,6 +133,8 @@ class Draft:
         for place, running in self.running.rows.items():
             if running.due_at is not None:
                 yield running.due_at, "running", place
+        for held, holding in self.holding.rows.items():
+            yield holding.due_at, "holding", held
         for key, at in self.alarms.rows.items():
             yield at, "alarm", key
         for rule_id, runs in self.runs.rows.items():
@@ -118,13 +142,16 @@ class Draft:
                 yield cursor.at, "run", rule_id
 
     def _state(self) -> EngineState:
-        tables = (
-            self.sounding, self.onsets, self.partials, self.running,
-            self.alarms, self.fired_at, self.kept_at, self.runs,
-        )  # fmt: skip
-        if not any(table.changed for table in tables):
-            return self._before
-        state = EngineState(
+        timed = (self.sounding, self.running, self.alarms, self.runs, self.holding)
+        untimed = (self.onsets, self.partials, self.fired_at, self.kept_at, self.messages, self.entities)
+        if any(table.changed for table in timed):
+            return self._with(min(due_times(self._with(None)), default=None))
+        if any(table.changed for table in untimed) or self.confirmed_at != self._before.confirmed_at:
+            return self._with(self._before.wake_at)
+        return self._before
+
+    def _with(self, wake_at: float | None) -> EngineState:
+        return EngineState(
             sounding=self.sounding.finish(),
             onsets=self.onsets.finish(),
             partials=self.partials.finish(),
@@ -133,8 +160,9 @@ class Draft:
             fired_at=self.fired_at.finish(),
             kept_at=self.kept_at.finish(),
             runs=self.runs.finish(),
-            wake_at=self._before.wake_at,
+            messages=self.messages.finish(),
+            entities=self.entities.finish(),
+            confirmed_at=self.confirmed_at,
+            holding=self.holding.finish(),
+            wake_at=wake_at,
         )
-        if any(table.changed for table in (self.sounding, self.running, self.alarms, self.runs)):
-            return replace(state, wake_at=min(due_times(state), default=None))
-        return state

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rules.conditions import holds
-from rules.context import Context
-from rules.model import Mode
+from rules.context import Context, House
+from rules.derived import derived_sounds
+from rules.draft import Draft
+from rules.explaining import why_not
+from rules.facts import World
+from rules.model import EMIT, LOG, ActionRequest, Mode, Rule
 from rules.program import START, digest
 from rules.requests import complaint, plain_value
 from rules.runner import Runner
-from rules.state import Cursor, Frame, Run
+from rules.state import Cause, Cursor, Frame, Run
 from rules.template import TemplateFault
+from rules.verdict import Stopped
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rules.context import House
-    from rules.draft import Draft
-    from rules.model import Rule
-    from rules.state import Cause
+MAX_DERIVED = 100
+"""Sounds that rules may make of each other in one step: more is a circle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +30,17 @@ class Firing:
     """A rule one of whose triggers is met."""
 
     house: House
+    world: World
     rule: Rule
     cause: Cause
+    told: bool
+    """Whether anybody wants to know what stopped it."""
 
     def context(self, variables: Mapping[str, Any]) -> Context:
         """Return what conditions and variables see."""
         return Context(
             house=self.house,
+            world=self.world,
             rule_id=self.rule.id,
             cause=self.cause,
             at=self.cause.at,
@@ -43,59 +48,54 @@ class Firing:
         )
 
 
-def fire(draft: Draft, firing: Firing) -> str:
+def fire(draft: Draft, firing: Firing) -> Stopped | None:
     """Begin a run of the rule, or return what stopped it."""
     rule, at = firing.rule, firing.cause.at
     # Either way round, as a stream that lags reports late.
     last = draft.fired_at.rows.get(rule.id)
     if last is not None and abs(at - last) < rule.cooldown_s:
-        return f"cooldown: fired {at - last:.1f} s before, wanted {rule.cooldown_s:g} s"
+        return Stopped("cooldown", f"fired {at - last:.1f} s before, wanted {rule.cooldown_s:g} s")
     variables: dict[str, Any] = {}
-    context = firing.context(variables)
     try:
         for name, value in rule.variables.items():
             variables[name] = plain_value(value, firing.context(variables).names)
-        for number, condition in enumerate(rule.conditions, start=1):
-            if not holds(condition, context):
-                return f"condition: number {number} ({type(condition).__name__}) was false"
+        if rule.conditions and (stopped := _condition(firing, variables)) is not None:
+            return stopped
     except TemplateFault as fault:
+        context = firing.context(variables)
         draft.requests.append(complaint(context, 0, f"before its actions: {fault}"))
-        return f"template: {fault}"
+        return Stopped("template", str(fault))
     if _keeps_firing(draft, rule, at):
-        return f"keep_firing_for: still firing, wanted {rule.keep_firing_for_s:g} s of quiet"
+        return Stopped("keep_firing_for", f"still firing, wanted {rule.keep_firing_for_s:g} s of quiet")
     stopped = _make_room(draft, rule)
-    if stopped:
+    if stopped is not None:
         return stopped
     if rule.cooldown_s > 0:
         draft.fired_at.put(rule.id, at)
     _begin(draft, firing, variables)
-    return ""
+    return None
 
 
 def go_on(draft: Draft, house: House, rule: Rule, at: float) -> None:
     """Let the first of the rule's runs that is due at `at` go on to its next delay or its end."""
-    runs = draft.runs.rows.get(rule.id, ())
-    for place, run in enumerate(runs):
+    for place, run in enumerate(draft.runs.rows.get(rule.id, ())):
         cursor = next((cursor for cursor in run.cursors if cursor.at == at), None)
-        if cursor is None:
-            continue
-        runner = Runner(house, rule, run)
-        runner.advance(cursor)
-        draft.requests.extend(runner.requests)
-        moved = runner.run
-        if moved.cursors and not moved.program:
-            # Most runs end where they begin, and never need it.
-            moved = replace(moved, program=digest(rule.actions))
-        known = set(run.cursors)
-        for left in moved.cursors:
-            if left not in known:
-                draft.schedule(left.at, "run", rule.id)
-        if moved.cursors:
-            _put(draft, rule, (*runs[:place], moved, *runs[place + 1 :]))
-        else:
-            _put(draft, rule, (*runs[:place], *runs[place + 1 :]))
-            _let_next_begin(draft, rule, at)
-        return
+        if cursor is not None:
+            runner = Runner(house, draft.world, rule, run)
+            _advance(draft, runner, rule, place, cursor)
+            if not runner.cursors:
+                _let_next_begin(draft, rule, at)
+            return
+
+
+def _condition(firing: Firing, variables: Mapping[str, Any]) -> Stopped | None:
+    """Return the first of the rule's conditions that does not hold."""
+    context = firing.context(variables)
+    for number, condition in enumerate(firing.rule.conditions, start=1):
+        if not holds(condition, context):
+            why = f"number {number} was false: {why_not(condition, context)}" if firing.told else ""
+            return Stopped("condition", why)
+    return None
 
 
 def _keeps_firing(draft: Draft, rule: Rule, at: float) -> bool:
@@ -106,35 +106,66 @@ def _keeps_firing(draft: Draft, rule: Rule, at: float) -> bool:
     return last is not None and abs(at - last) < rule.keep_firing_for_s
 
 
-def _make_room(draft: Draft, rule: Rule) -> str:
+def _make_room(draft: Draft, rule: Rule) -> Stopped | None:
     """Return why no further run may begin beside those under way, or make room for it."""
     runs = draft.runs.rows.get(rule.id, ())
     if not runs:
-        return ""
+        return None
     match rule.mode:
         case Mode.SINGLE:
-            return "mode: single, and the actions of an earlier firing still go on"
+            return Stopped("mode", "single, and the actions of an earlier firing still go on")
         case Mode.RESTART:
             _put(draft, rule, ())
         case _ if len(runs) >= rule.max_runs:
-            return f"mode: {rule.mode.value}, and {rule.max_runs} runs are under way"
-    return ""
+            return Stopped("mode", f"{rule.mode.value}, and {rule.max_runs} runs are under way")
+    return None
 
 
 def _begin(draft: Draft, firing: Firing, variables: Mapping[str, Any]) -> None:
     rule, at = firing.rule, firing.cause.at
     runs = draft.runs.rows.get(rule.id, ())
-    queued = rule.mode is Mode.QUEUED and runs
     start = Cursor(at=at, frames=(Frame(START, 0),))
+    waits = bool(runs) and rule.mode is Mode.QUEUED
     run = Run(
         cause=firing.cause,
-        program=digest(rule.actions) if queued else "",
-        cursors=() if queued else (start,),
+        program=digest(rule.actions) if waits else "",
+        cursors=() if waits else (start,),
         variables=MappingProxyType(dict(variables)),
     )
-    _put(draft, rule, (*runs, run))
-    if not queued:
-        draft.schedule(at, "run", rule.id)
+    if waits:
+        _put(draft, rule, (*runs, run))
+    else:
+        _advance(draft, Runner(firing.house, firing.world, rule, run), rule, len(runs), start)
+
+
+def _advance(draft: Draft, runner: Runner, rule: Rule, place: int, cursor: Cursor) -> None:
+    """Let one of a rule's runs go on, and keep what is left of it."""
+    known = runner.cursors
+    runner.advance(cursor)
+    draft.requests.extend(runner.requests)
+    for made in runner.requests:
+        if made.action == EMIT:
+            _derive(draft, made)
+    for left in runner.cursors:
+        if left not in known:
+            draft.schedule(left.at, "run", rule.id)
+    runs = draft.runs.rows.get(rule.id, ())
+    if runner.cursors:
+        _put(draft, rule, (*runs[:place], runner.run(digest(rule.actions)), *runs[place + 1 :]))
+    elif place < len(runs):
+        _put(draft, rule, (*runs[:place], *runs[place + 1 :]))
+
+
+def _derive(draft: Draft, made: ActionRequest) -> None:
+    """Let the rules hear a sound that one of them has made, unless they go round in a circle."""
+    draft.derived += 1
+    if draft.derived > MAX_DERIVED:
+        message = f"rule {made.rule_id!r}: rules that fire each other were stopped after {MAX_DERIVED} sounds"
+        draft.requests.remove(made)
+        draft.requests.append(replace(made, action=LOG, data={"level": "error", "message": message}))
+        return
+    for sound in derived_sounds(made):
+        draft.schedule(made.due_at, "derived", sound)
 
 
 def _let_next_begin(draft: Draft, rule: Rule, at: float) -> None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from foundation.errors import Problem, RuleError
 from foundation.wording import describe
-from foundation.yaml_document import in_order
-from rules.grammar import read_rule
+from foundation.yaml_document import YamlDocument, in_order
+from rules.grammar import derived_names, read_rule
 from rules.including import SECRETS, Package
+from rules.model import EMIT, Rule
 from rules.reading import Node
 from rules.scope import Scope
+from rules.trial import Trial
+from rules.trial_grammar import read_trial
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
-
-    from rules.model import Rule
-
-FILE_KEYS = ("rules",)
+FILE_KEYS = ("rules", "tests")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +25,8 @@ class RuleSet:
     """What a file or a folder says."""
 
     rules: tuple[Rule, ...]
+    trials: tuple[Trial, ...] = ()
+    """The tests that stand in the files."""
     warnings: tuple[Problem, ...] = ()
     """What is valid, and never does anything."""
     files: tuple[Path, ...] = ()
@@ -54,23 +54,22 @@ def read_rules(
     Raises RuleError with every problem of every file: rules are used all together or not at all.
     """
     reading = _Reading(package=Package((path.parent, path)))
-    scope = Scope(profiles=known_profiles, streams=known_streams)
+    documents = [document for file in _files(path) if (document := reading.document(file)) is not None]
+    scope = Scope(profiles=known_profiles, streams=known_streams, derived=reading.derived())
     rules: list[Rule] = []
-    for file in _files(path):
-        try:
-            nodes = list(reading.rule_nodes(file))
-        except RuleError as error:
-            reading.problems.extend(error.problems)
-            continue
-        for node in nodes:
-            reading.check_id(node)
-            rule = read_rule(node, scope)
-            if rule is not None:
-                rules.append(rule)
+    trials: list[Trial] = []
+    for document in documents:
+        keys = reading.keys(document)
+        of_file = tuple(reading.rules(keys.get("rules"), scope))
+        rules += of_file
+        # A test of rules that cannot be read would only be wrong once more.
+        if not reading.problems and "tests" in keys:
+            trials += reading.trials(keys["tests"], of_file)
     if reading.problems:
-        raise RuleError(in_order(reading.problems))
+        raise RuleError(in_order(reading.problems), tuple(in_order(reading.warnings)))
     return RuleSet(
         rules=tuple(rules),
+        trials=tuple(trials),
         warnings=tuple(in_order(reading.warnings)),
         files=tuple(sorted({path, *reading.package.files})),
     )
@@ -101,31 +100,55 @@ class _Reading:
     warnings: list[Problem] = field(default_factory=list)
     first_use: dict[str, str] = field(default_factory=dict)
 
-    def rule_nodes(self, file: Path) -> Iterator[Node]:
-        """Give the rules of a file, one by one."""
-        document = self.package.read(file)
-        top = Node(
-            document=document,
-            loc=(),
-            value=None,
-            problems=self.problems,
-            warnings=self.warnings,
-        ).child("", document)
-        if isinstance(top.value, dict):
-            if "id" in top.value or "triggers" in top.value:
-                top.refuse("expected a list of rules, found one: begin it with '- id:'")
-                return
-            keys = top.entries(FILE_KEYS) or {}
-            if "rules" not in keys:
-                top.refuse("expected a list of rules, or a mapping with 'rules'")
-                return
-            top = keys["rules"]
-        if top.value is None:
+    def document(self, file: Path) -> YamlDocument | None:
+        """Read one file; None where it cannot be."""
+        try:
+            return self.package.read(file)
+        except RuleError as error:
+            self.problems.extend(error.problems)
+            return None
+
+    def derived(self) -> frozenset[str]:
+        """Return the names of the sounds that rules in any file make of others."""
+        documents = [document for document in self.package.documents if EMIT in document.text]
+        return frozenset(name for document in documents for name in derived_names(document.data))
+
+    def keys(self, document: YamlDocument) -> dict[str, Node]:
+        """Return what a file holds, by key; a list is one of rules."""
+        empty = Node(document=document, loc=(), value=None, problems=self.problems, warnings=self.warnings)
+        top = empty.child("", document)
+        if not isinstance(top.value, dict):
+            return {"rules": top}
+        if "id" in top.value or "triggers" in top.value:
+            top.refuse("expected a list of rules, found one: begin it with '- id:'")
+            return {}
+        keys = top.entries(FILE_KEYS) or {}
+        if "rules" not in keys:
+            top.refuse("expected a list of rules, or a mapping with 'rules'")
+        return keys
+
+    def rules(self, node: Node | None, scope: Scope) -> Iterator[Rule]:
+        """Give the rules of a file."""
+        for item in self._list(node, "rules"):
+            self.check_id(item)
+            rule = read_rule(item, scope)
+            if rule is not None:
+                yield rule
+
+    def trials(self, node: Node | None, rules: tuple[Rule, ...]) -> Iterator[Trial]:
+        """Give the tests of a file."""
+        for item in self._list(node, "tests"):
+            trial = read_trial(item, rules)
+            if trial is not None:
+                yield trial
+
+    def _list(self, node: Node | None, what: str) -> Iterator[Node]:
+        if node is None or node.value is None:
             return
-        if not isinstance(top.value, list):
-            top.refuse(f"expected a list of rules, found {describe(top.value)}")
-            return
-        yield from top.items()
+        if isinstance(node.value, list):
+            yield from node.items()
+        else:
+            node.refuse(f"expected a list of {what}, found {describe(node.value)}")
 
     def check_id(self, node: Node) -> None:
         """Refuse the id of a rule that another has already."""

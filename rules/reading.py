@@ -158,13 +158,10 @@ class Node:
 
     def clock(self) -> time | None:
         """Read a time of day."""
-        match = _CLOCK.fullmatch(self.value) if isinstance(self.value, str) else None
-        if match is not None:
-            hour, minute, second = (int(part) for part in match.groups(default="0"))
-            if hour < 24 and minute < 60 and second < 60:
-                return time(hour, minute, second)
-        self.refuse(f'expected a time of day such as "22:00:00", found {describe(self.value)}')
-        return None
+        found = clock_time(self.value)
+        if found is None:
+            self.refuse(f'expected a time of day such as "22:00:00", found {describe(self.value)}')
+        return found
 
     def _unit_seconds(self) -> float | None:
         if not self.value:
@@ -185,6 +182,15 @@ class Node:
     def _name(self) -> str:
         names = [part for part in self.loc if isinstance(part, str)]
         return names[-1] if names else "word"
+
+
+def clock_time(value: object) -> time | None:
+    """Return the time of day that a text names; None where it names none."""
+    match = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    hour, minute, second = (int(part) for part in match.groups(default="0"))
+    return time(hour, minute, second) if hour < 24 and minute < 60 and second < 60 else None
 
 
 def read_key(keys: Mapping[str, Node], name: str, reader: Callable[[Node], _T | None], default: _T) -> _T:

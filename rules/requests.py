@@ -3,49 +3,110 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rules.model import LOG, MQTT_PUBLISH, SAVE_CLIP, ActionRequest, PublishMqtt, SaveClip
+from rules.context import Context
+from rules.model import (
+    COMMAND,
+    DESCRIBE,
+    EMIT,
+    LOG,
+    MQTT_PUBLISH,
+    SAVE_CLIP,
+    WEBHOOK,
+    ActionRequest,
+    CallAction,
+    Describe,
+    Emit,
+    PostWebhook,
+    PublishMqtt,
+    Request,
+    RunCommand,
+    SaveClip,
+)
 from rules.template import Template, TemplateFault
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rules.context import Context
-
 MAX_PAYLOAD = 262_144
-"""Characters that one payload or variable may have."""
+"""Characters that one payload may have."""
+MAX_VARIABLE = 16_384
+"""Characters that one variable may have as JSON: what templates may take and give."""
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_NO_DATA: Mapping[str, Any] = {}
+_Data = Mapping[str, Any]
 
 
-def work_out(action: PublishMqtt | SaveClip, context: Context) -> tuple[str, Mapping[str, Any]]:
-    """Return name and data of what an action asks for; raises TemplateFault where it cannot be worked out."""
-    if isinstance(action, SaveClip):
-        if context.cause.event is None:
-            raise TemplateFault("no sound made the rule fire, so there is no clip to keep")
-        return SAVE_CLIP, {}
-    return MQTT_PUBLISH, {
-        "topic": action.topic.text(context.names),
-        "payload": _payload(action.payload, context.names),
-        "qos": action.qos,
-        "retain": action.retain,
-    }
+def name_of(action: Request) -> str:  # noqa: PLR0911 - one for each kind
+    """Return the name that an action is known by."""
+    match action:
+        case SaveClip():
+            return SAVE_CLIP
+        case PublishMqtt():
+            return MQTT_PUBLISH
+        case Describe():
+            return DESCRIBE
+        case Emit():
+            return EMIT
+        case PostWebhook():
+            return WEBHOOK
+        case RunCommand():
+            return COMMAND
+        case CallAction():
+            return action.name
+
+
+def work_out(action: Request, context: Context) -> _Data:  # noqa: PLR0911 - one for each kind
+    """Return the data of what an action asks for; raises TemplateFault where it cannot be worked out."""
+    names = context.names
+    match action:
+        case PublishMqtt():
+            return {
+                "topic": action.topic.text(names),
+                "payload": _payload(action.payload, names),
+                "qos": action.qos,
+                "retain": action.retain,
+            }
+        case SaveClip():
+            _must_have_sound(context)
+            return _NO_DATA
+        case Describe():
+            _must_have_sound(context)
+            return {"question": action.question.text(names)}
+        case Emit():
+            return _emitted(action, context)
+        case PostWebhook():
+            return _posted(action, names)
+        case RunCommand():
+            return {
+                "command": [part.text(names) for part in action.command],
+                "timeout_s": action.timeout_s,
+            }
+        case CallAction():
+            called = {"target": _filled(action.target, names), "data": _filled(action.data, names)}
+            _json(called, "the data", MAX_PAYLOAD)
+            return called
 
 
 def plain_value(value: Any, names: Mapping[str, Any]) -> Any:
     """Work out a variable: text, numbers, lists and mappings that JSON can say."""
     filled = _filled(value, names)
-    _json(filled, "the value")
+    _json(filled, "the value", MAX_VARIABLE)
     return filled
 
 
-def request(context: Context, number: int, action: str, data: Mapping[str, Any]) -> ActionRequest:
+def request(context: Context, number: int, action: str, data: _Data) -> ActionRequest:
     """Make the request that is the run's `number`th."""
     cause = context.cause
-    sound = f"{cause.at!r}" if cause.event is None else f"{cause.event.id}\0{cause.event.phase.value}"
+    if cause.event is not None:
+        sound = f"{cause.event.id}\0{cause.event.phase.value}"
+    else:
+        sound = f"{cause.at!r}\0{_ENCODE(dict(cause.told))}" if cause.told else f"{cause.at!r}"
     key = f"{context.rule_id}\0{cause.trigger.digest}\0{sound}\0{number}"
     return ActionRequest(
-        id=blake2b(key.encode(), digest_size=8).hexdigest(),
+        id=blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest(),
         rule_id=context.rule_id,
         action=action,
         event=cause.event,
@@ -61,19 +122,63 @@ def complaint(context: Context, number: int, message: str) -> ActionRequest:
     )
 
 
+def _must_have_sound(context: Context) -> None:
+    if context.cause.event is None:
+        raise TemplateFault("no sound made the rule fire, so there is no clip of it")
+
+
+def _emitted(action: Emit, context: Context) -> _Data:
+    event = context.cause.event
+    if action.stream is not None:
+        stream = action.stream.text(context.names)
+    elif event is not None:
+        stream = event.stream
+    else:
+        raise TemplateFault("no sound made the rule fire: say on which 'stream' the new one is")
+    if not stream.strip():
+        raise TemplateFault("the name of the stream is empty")
+    score = 1.0 if event is None else float(event.score)
+    if action.score is not None:
+        given = action.score.value(context.names)
+        try:
+            score = float(str(given))
+        except ValueError:
+            score = math.nan
+        if not 0 <= score <= 1:
+            raise TemplateFault(f"a score is a number from 0 to 1, found {str(given)[:40]!r}")
+    return {"event": action.event, "stream": stream, "score": score}
+
+
+def _posted(action: PostWebhook, names: Mapping[str, Any]) -> _Data:
+    plain = isinstance(action.payload, Template) or action.payload == ""
+    return {
+        "url": action.url.text(names),
+        "method": action.method,
+        "headers": {name: value.text(names) for name, value in action.headers.items()},
+        "body": _payload(action.payload, names),
+        "content_type": "text/plain; charset=utf-8" if plain else "application/json",
+    }
+
+
 def _payload(payload: Any, names: Mapping[str, Any]) -> str:
     if isinstance(payload, Template):
-        return payload.text(names)
-    return _json(_filled(payload, names), "the payload")
+        value = payload.value(names)
+        return value if isinstance(value, str) else _said(value)
+    return "" if payload == "" else _json(_filled(payload, names), "the payload", MAX_PAYLOAD)
 
 
-def _json(value: Any, what: str) -> str:
+def _said(value: object) -> str:
+    """Return a template's own value as text: JSON where there is more than one thing in it."""
+    return _json(value, "the payload", MAX_PAYLOAD) if isinstance(value, dict | list) else str(value)
+
+
+def _json(value: Any, what: str, most: int) -> str:
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as failure:
+        text = _ENCODE(value)
+    except (TypeError, ValueError, RecursionError) as failure:
         raise TemplateFault(f"{what} is no JSON: {failure}") from None
-    if len(text) > MAX_PAYLOAD:
-        raise TemplateFault(f"{what} is longer than {MAX_PAYLOAD} characters")
+    if len(text) > most:
+        raise TemplateFault(f"{what} is longer than {most} characters")
     return text
 
 

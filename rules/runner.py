@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from rules.conditions import all_hold
-from rules.context import Context
-from rules.model import Check, Choose, Delay, Parallel, PublishMqtt, Repeat, SaveClip, SetVariables, Stop
+from rules.context import Context, House
+from rules.facts import World
+from rules.model import (
+    Action,
+    ActionRequest,
+    Check,
+    Choose,
+    Condition,
+    Delay,
+    Parallel,
+    Repeat,
+    Request,
+    Rule,
+    SetVariables,
+    Stop,
+)
 from rules.program import MAX_ROUNDS, START, current_round, innermost, place_of
-from rules.requests import complaint, plain_value, request, work_out
+from rules.requests import complaint, name_of, plain_value, request, work_out
 from rules.state import Cursor, Frame, Run
 from rules.template import TemplateFault
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rules.context import House
-    from rules.model import Action, ActionRequest, Condition, Rule
 
 MAX_BURST = 1_000
 """Actions that one run may take at one moment: more is a loop without a delay."""
@@ -29,41 +36,63 @@ class _Stopped(Exception):
 
 
 class Runner:
-    """One run of one rule while it moves. `run` is where it stands; `requests` what it has asked for."""
+    """One run of one rule while it moves: `cursors` is where it stands, `requests` what it has asked for."""
 
-    def __init__(self, house: House, rule: Rule, run: Run) -> None:
-        self.run = run
+    def __init__(self, house: House, world: World, rule: Rule, run: Run) -> None:
+        self.cursors = run.cursors
         self.requests: list[ActionRequest] = []
         self._house = house
+        self._world = world
         self._rule = rule
+        self._begun = run
+        self._variables = run.variables
+        self._made = run.requests
+        self._burst_at = run.burst_at
+        self._burst = run.burst
         self._at = 0.0
         self._frames: list[Frame] = []
+        self._block: tuple[Action, ...] = ()
         self._others: list[Cursor] = []
+        self._seen: Context | None = None
+
+    def run(self, program: str) -> Run:
+        """Return where the run stands, of actions with this digest."""
+        return Run(
+            cause=self._begun.cause,
+            program=program,
+            cursors=self.cursors,
+            variables=self._variables,
+            requests=self._made,
+            burst_at=self._burst_at,
+            burst=self._burst,
+        )
 
     def advance(self, cursor: Cursor) -> None:
         """Go on from one of the run's cursors to the next delay, or to the end."""
+        if cursor.at != self._burst_at:
+            self._burst_at, self._burst = cursor.at, 0
         self._at = cursor.at
         self._frames = list(cursor.frames)
-        place = self.run.cursors.index(cursor)
-        before, after = self.run.cursors[:place], self.run.cursors[place + 1 :]
+        self._block = innermost(self._rule.actions, self._frames)
+        place = self.cursors.index(cursor)
+        before, after = self.cursors[:place], self.cursors[place + 1 :]
         self._others = [*before, *after]
         try:
             left = self._go()
         except _Stopped:
-            self.run = replace(self.run, cursors=())
+            self.cursors = ()
         else:
-            self.run = replace(self.run, cursors=(*before, *left, *after))
+            self.cursors = (*before, *left, *after)
 
     def _go(self) -> tuple[Cursor, ...]:
         """Take actions; return the cursors with which this one goes on later."""
         while True:
-            block = innermost(self._rule.actions, self._frames)
             index = self._frames[-1].step
-            if index >= len(block):
+            if index >= len(self._block):
                 if self._leave():
                     continue
                 return ()
-            action = block[index]
+            action = self._block[index]
             self._count_burst()
             match action:
                 case Delay():
@@ -72,36 +101,40 @@ class Runner:
                         return (Cursor(at=self._at + action.delay_s, frames=tuple(self._frames)),)
                 case Parallel():
                     return self._fork(action)
+                case Choose() | Repeat() | Check() | SetVariables() | Stop():
+                    self._steer(action)
                 case _:
-                    self._take(action)
+                    self._ask(action)
+                    self._next()
 
-    def _take(self, action: Action) -> None:
+    def _steer(self, action: Choose | Repeat | Check | SetVariables | Stop) -> None:
         match action:
             case Choose():
                 self._choose(action)
             case Repeat():
                 if self._goes_round(action, 0):
-                    self._frames.append(Frame(START, 0, 1))
+                    self._enter(Frame(START, 0, 1))
                 else:
                     self._next()
             case Check():
                 if self._all_hold([action.condition]):
                     self._next()
                 else:
-                    self._frames[-1] = self._frames[-1]._replace(
-                        step=len(innermost(self._rule.actions, self._frames))
-                    )
+                    branch, _, turn = self._frames[-1]
+                    self._frames[-1] = Frame(branch, len(self._block), turn)
             case SetVariables():
                 self._set(action)
                 self._next()
             case Stop():
                 raise _Stopped
-            case PublishMqtt() | SaveClip():
-                self._ask(action)
-                self._next()
 
     def _next(self) -> None:
-        self._frames[-1] = self._frames[-1]._replace(step=self._frames[-1].step + 1)
+        branch, step, turn = self._frames[-1]
+        self._frames[-1] = Frame(branch, step + 1, turn)
+
+    def _enter(self, frame: Frame) -> None:
+        self._frames.append(frame)
+        self._block = innermost(self._rule.actions, self._frames)
 
     def _fork(self, action: Parallel) -> tuple[Cursor, ...]:
         frames = tuple(self._frames)
@@ -114,11 +147,12 @@ class Runner:
         ended = self._frames.pop()
         if not self._frames:
             return False
-        owner = innermost(self._rule.actions, self._frames)[self._frames[-1].step]
+        self._block = innermost(self._rule.actions, self._frames)
+        owner = self._block[self._frames[-1].step]
         if isinstance(owner, Parallel) and self._has_siblings():
             return False
         if isinstance(owner, Repeat) and self._goes_round(owner, ended.round):
-            self._frames.append(Frame(START, 0, ended.round + 1))
+            self._enter(Frame(START, 0, ended.round + 1))
         else:
             self._next()
         return True
@@ -131,10 +165,10 @@ class Runner:
     def _choose(self, action: Choose) -> None:
         for branch, option in enumerate(action.options):
             if self._all_hold(option.conditions):
-                self._frames.append(Frame(branch, 0))
+                self._enter(Frame(branch, 0))
                 return
         if action.default:
-            self._frames.append(Frame(len(action.options), 0))
+            self._enter(Frame(len(action.options), 0))
         else:
             self._next()
 
@@ -150,23 +184,27 @@ class Runner:
         return done == 0 or not self._all_hold(action.until, turn=done, where_unclear=True)
 
     def _count_burst(self) -> None:
-        taken = self.run.burst + 1 if self.run.burst_at == self._at else 1
-        self.run = replace(self.run, burst_at=self._at, burst=taken)
-        if taken > MAX_BURST:
+        self._burst += 1
+        if self._burst > MAX_BURST:
             self._complain(f"stopped: more than {MAX_BURST} actions without a delay between them")
             raise _Stopped
 
     # --- what depends on templates --------------------------------------------------------------------------
 
     def _context(self, turn: int | None = None) -> Context:
-        return Context(
-            house=self._house,
-            rule_id=self._rule.id,
-            cause=self.run.cause,
-            at=self._at,
-            variables=self.run.variables,
-            round=current_round(self._frames) if turn is None else turn,
-        )
+        turn = current_round(self._frames) if turn is None else turn
+        seen = self._seen
+        if seen is None or seen.round != turn or seen.at != self._at or seen.variables is not self._variables:
+            seen = self._seen = Context(
+                house=self._house,
+                world=self._world,
+                rule_id=self._rule.id,
+                cause=self._begun.cause,
+                at=self._at,
+                variables=self._variables,
+                round=turn,
+            )
+        return seen
 
     def _all_hold(
         self, conditions: Iterable[Condition], *, turn: int | None = None, where_unclear: bool = False
@@ -184,24 +222,22 @@ class Runner:
             except TemplateFault as fault:
                 self._complain(f"variable {name!r}: {fault}")
                 continue
-            self.run = replace(self.run, variables=MappingProxyType({**self.run.variables, name: known}))
+            self._variables = MappingProxyType({**self._variables, name: known})
 
-    def _ask(self, action: PublishMqtt | SaveClip) -> None:
-        context = self._context()
+    def _ask(self, action: Request) -> None:
+        context, name = self._context(), name_of(action)
         try:
-            name, data = work_out(action, context)
+            data = work_out(action, context)
         except TemplateFault as fault:
-            self._complain(f"{fault}", name=" (mqtt.publish)" if isinstance(action, PublishMqtt) else "")
+            self._complain(f"{fault}", name=f" ({name})")
             if not action.continue_on_error:
                 raise _Stopped from None
         else:
-            self._send(request(context, self.run.requests, name, data))
+            self._send(request(context, self._made, name, data))
 
     def _complain(self, message: str, *, name: str = "") -> None:
-        self._send(
-            complaint(self._context(), self.run.requests, f"{place_of(self._frames)}{name}: {message}")
-        )
+        self._send(complaint(self._context(), self._made, f"{place_of(self._frames)}{name}: {message}"))
 
     def _send(self, made: ActionRequest) -> None:
         self.requests.append(made)
-        self.run = replace(self.run, requests=self.run.requests + 1)
+        self._made += 1

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from foundation.wording import describe, did_you_mean
-from rules.template import NAMES, Template, TemplateFault, compile_template
+from rules.template import Template, TemplateFault, compile_template
+from rules.template_names import CALLED, NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,6 +27,8 @@ class Scope:
     """None: not to be checked. A mapping gives the tags of each as well."""
     streams: Collection[str] | None = None
     """None: not to be checked."""
+    derived: frozenset[str] = frozenset()
+    """Sounds that rules make of others."""
     variables: frozenset[str] = frozenset()
     trigger_ids: tuple[str, ...] = ()
 
@@ -46,34 +49,46 @@ def read_name(node: Node) -> str | None:
 
 
 def read_profiles(node: Node, scope: Scope) -> tuple[str, ...] | None:
-    """Read a profile's name, or `tag:` and a word for every profile that has it."""
+    """Read a profile's name, or `tag:` and a word for every profile that has it.
+
+    A name that there is not is warned of: the rule waits for it, and works once the profile is there.
+    """
     name = node.text()
     if name is None:
         return None
-    if name.startswith(TAG) and scope.profiles is not None:
-        found = scope.tagged(name.removeprefix(TAG))
+    if scope.profiles is None:
+        return (name,)
+    if name.startswith(TAG):
+        tag = name.removeprefix(TAG)
+        found = scope.tagged(tag)
         if not found:
             tags = (
                 {tag for of in scope.profiles.values() for tag in of}
                 if isinstance(scope.profiles, Mapping)
                 else ()
             )
-            meant = did_you_mean(name.removeprefix(TAG), tags)
-            node.refuse(f"there is no profile with the tag {name.removeprefix(TAG)!r}{meant}")
-        return found or None
-    return None if _known(node, "profile", name, scope.profiles) is None else (name,)
+            node.warn(f"never: there is no profile with the tag {tag!r}{did_you_mean(tag, tags)}")
+        return found or (name,)
+    if name not in scope.profiles and name not in scope.derived:
+        known = {*scope.profiles, *scope.derived}
+        node.warn(f"never: there is no profile {name!r}{did_you_mean(name, known)}")
+    return (name,)
 
 
 def read_stream(node: Node, scope: Scope) -> str | None:
-    """Read a stream's name."""
+    """Read a stream's name; one that there is not is warned of."""
     name = node.text()
-    return None if name is None else _known(node, "stream", name, scope.streams)
+    if name is not None and scope.streams is not None and name not in scope.streams:
+        node.warn(f"never: there is no stream {name!r}{did_you_mean(name, scope.streams)}")
+    return name
 
 
-def read_template(node: Node, text: str, scope: Scope) -> Template | None:
-    """Read text in which there may be expressions."""
+def read_template(
+    node: Node, text: str, scope: Scope, *, also: frozenset[str] = frozenset()
+) -> Template | None:
+    """Read text in which there may be expressions; `also` names what it may use here besides."""
     try:
-        return compile_template(text, scope.variables)
+        return compile_template(text, scope.variables | also if also else scope.variables)
     except TemplateFault as fault:
         node.refuse(str(fault))
         return None
@@ -84,15 +99,8 @@ def check_variable(node: Node, name: str) -> None:
     if (
         not name.isidentifier()
         or not name.isascii()
-        or name in {*NAMES, "now", "and", "or", "not", "in", "is", "if", "else", "true", "false", "none"}
+        or name in {*NAMES, *CALLED, "and", "or", "not", "in", "is", "if", "else", "true", "false", "none"}
     ):
         node.refuse(
             f"expected a name of letters, digits and _ that means nothing else, found {name!r}", key=True
         )
-
-
-def _known(node: Node, kind: str, name: str, known: Collection[str] | None) -> str | None:
-    if known is not None and name not in known:
-        node.refuse(f"there is no {kind} {name!r}{did_you_mean(name, known)}")
-        return None
-    return name

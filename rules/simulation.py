@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from detectors.types import HOP_S, Phase
+from rules.facts import Fact, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,20 +19,21 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    engine: Engine, events: Iterable[SoundEvent], *, since: float | None = None, until: float | None = None
+    engine: Engine, facts: Iterable[Fact], *, since: float | None = None, until: float | None = None
 ) -> Iterator[ActionRequest]:
-    """Run events in the order of their decision, from `since` to `until`, and wake for whatever is due."""
+    """Run facts in the order in which they came, from `since` to `until`, and wake for whatever is due."""
     state = engine.initial_state()
     if since is not None:
         state, requests = engine.step(state, None, since)
         yield from requests
-    for event in (*events, None):
-        now = until if event is None else event.decided_at
-        while now is not None and (wake := engine.next_wake(state)) is not None and 0 < wake <= now:
+    now = -math.inf
+    for fact in chain(facts, (None,)):
+        now = max(now, (until or now) if fact is None else time_of(fact))
+        while (wake := engine.next_wake(state)) is not None and 0 < wake <= now:
             state, requests = engine.step(state, None, wake)
             yield from requests
-        if event is not None:
-            state, requests = engine.step(state, event, event.decided_at)
+        if fact is not None:
+            state, requests = engine.step(state, fact, now)
             yield from requests
 
 

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from detectors.types import SoundEvent
+    from rules.facts import Known, MqttMessage
+
+
+def _none() -> Mapping[Any, Any]:
+    return MappingProxyType({})
 
 
 class TriggerKey(NamedTuple):
@@ -85,6 +90,23 @@ class Cause:
     event: SoundEvent | None
     at: float
     """Unix seconds of event time."""
+    told: Mapping[str, Any] = field(default_factory=_none)
+    """What templates know of a message or of a state: `topic`, `payload`, `entity_id`, `to_state`, …"""
+
+
+class Held(NamedTuple):
+    """Which entity a trigger waits for to have stayed as it is for long enough."""
+
+    trigger: TriggerKey
+    entity_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """A state that a trigger fires for at `due_at` unless it changes before."""
+
+    due_at: float
+    told: Mapping[str, Any]
 
 
 class Frame(NamedTuple):
@@ -123,10 +145,6 @@ class Run:
     """How many actions it has taken at the moment `burst_at`."""
 
 
-def _none() -> Mapping[Any, Any]:
-    return MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineState:
     """Everything that the next step depends on besides the rules. Replaced, never changed."""
@@ -145,6 +163,13 @@ class EngineState:
     """When each rule that keeps firing was last triggered."""
     runs: Mapping[str, tuple[Run, ...]] = field(default_factory=_none)
     """By rule, in the order in which they began."""
+    messages: Mapping[str, MqttMessage] = field(default_factory=_none)
+    """The last on each topic that a condition asks about."""
+    entities: Mapping[str, Known] = field(default_factory=_none)
+    """How each entity of Home Assistant that is named anywhere stands."""
+    confirmed_at: float = 0.0
+    """When Home Assistant answered last."""
+    holding: Mapping[Held, Holding] = field(default_factory=_none)
     wake_at: float | None = None
     """When time alone makes something happen, or earlier."""
 
@@ -154,6 +179,7 @@ def due_times(state: EngineState) -> Iterator[float]:
     yield from (item.due_at for item in state.sounding.values())
     yield from (item.due_at for item in state.running.values() if item.due_at is not None)
     yield from state.alarms.values()
+    yield from (item.due_at for item in state.holding.values())
     yield from (cursor.at for runs in state.runs.values() for run in runs for cursor in run.cursors)
 
 

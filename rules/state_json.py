@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from detectors.types import Phase, SoundEvent
+from rules.facts import Known
+from rules.facts_json import dump_entity, dump_event, dump_message, load_entity, load_event, load_message
 from rules.state import (
     Cause,
     Cursor,
     EngineState,
     Frame,
+    Held,
+    Holding,
     Onset,
     Partial,
     Place,
@@ -26,7 +27,7 @@ from rules.state import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VERSION = 2
+VERSION = 3
 
 
 def dump_state(state: EngineState) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def dump_state(state: EngineState) -> dict[str, Any]:
     return {
         "version": VERSION,
         "sounding": [
-            {"trigger": list(key.trigger), "event": _dump_event(item.event), "due_at": item.due_at}
+            {"trigger": list(key.trigger), "event": dump_event(item.event), "due_at": item.due_at}
             for key, item in state.sounding.items()
         ],
         "onsets": [
@@ -50,7 +51,7 @@ def dump_state(state: EngineState) -> dict[str, Any]:
                 began_at=item.began_at,
                 until=item.until,
                 going_on=list(item.going_on),
-                event=_dump_event(item.event),
+                event=dump_event(item.event),
                 for_s=item.for_s,
             )
             for place, item in state.running.items()
@@ -59,6 +60,18 @@ def dump_state(state: EngineState) -> dict[str, Any]:
         "fired_at": dict(state.fired_at),
         "kept_at": dict(state.kept_at),
         "runs": {rule: [_dump_run(run) for run in runs] for rule, runs in state.runs.items()},
+        "messages": [dump_message(message) for message in state.messages.values()],
+        "entities": [_dump_known(known) for known in state.entities.values()],
+        "confirmed_at": state.confirmed_at,
+        "holding": [
+            {
+                "trigger": list(held.trigger),
+                "entity_id": held.entity_id,
+                "due_at": item.due_at,
+                "told": dict(item.told),
+            }
+            for held, item in state.holding.items()
+        ],
     }
 
 
@@ -96,6 +109,17 @@ def _load(data: Any) -> EngineState:
         runs=MappingProxyType(
             {str(rule): tuple(_load_run(run) for run in runs) for rule, runs in data["runs"].items()}
         ),
+        messages=MappingProxyType({item["topic"]: load_message(item) for item in data["messages"]}),
+        entities=MappingProxyType({item["entity_id"]: _load_known(item) for item in data["entities"]}),
+        confirmed_at=float(data["confirmed_at"]),
+        holding=MappingProxyType(
+            {
+                Held(_load_key(item["trigger"]), str(item["entity_id"])): Holding(
+                    due_at=float(item["due_at"]), told=_load_told(item["told"])
+                )
+                for item in data["holding"]
+            }
+        ),
     )
 
 
@@ -117,7 +141,7 @@ def _load_times(data: Any) -> Mapping[str, float]:
 
 
 def _load_sounding(data: Any) -> tuple[Waiting, Sounding]:
-    event = _load_event(data["event"])
+    event = load_event(data["event"])
     return Waiting(_load_key(data["trigger"]), event.id), Sounding(event=event, due_at=float(data["due_at"]))
 
 
@@ -133,9 +157,21 @@ def _load_running(data: Any) -> Running:
         began_at=float(data["began_at"]),
         until=float(data["until"]),
         going_on=tuple(str(name) for name in data["going_on"]),
-        event=_load_event(data["event"]),
+        event=load_event(data["event"]),
         for_s=float(data["for_s"]),
     )
+
+
+def _dump_known(known: Known) -> dict[str, Any]:
+    return {**dump_entity(known.told), "since": known.since}
+
+
+def _load_known(data: Any) -> Known:
+    return Known(told=load_entity(data), since=float(data["since"]))
+
+
+def _load_told(data: Any) -> Mapping[str, Any]:
+    return MappingProxyType(dict(data))
 
 
 def _dump_run(run: Run) -> dict[str, Any]:
@@ -144,8 +180,9 @@ def _dump_run(run: Run) -> dict[str, Any]:
         "cause": {
             "trigger": list(cause.trigger),
             "trigger_id": cause.trigger_id,
-            "event": None if cause.event is None else _dump_event(cause.event),
+            "event": None if cause.event is None else dump_event(cause.event),
             "at": cause.at,
+            "told": dict(cause.told),
         },
         "program": run.program,
         "cursors": [
@@ -164,8 +201,9 @@ def _load_run(data: Any) -> Run:
         cause=Cause(
             trigger=_load_key(cause["trigger"]),
             trigger_id=str(cause["trigger_id"]),
-            event=None if cause["event"] is None else _load_event(cause["event"]),
+            event=None if cause["event"] is None else load_event(cause["event"]),
             at=float(cause["at"]),
+            told=_load_told(cause["told"]),
         ),
         program=str(data["program"]),
         cursors=tuple(_load_cursor(cursor) for cursor in data["cursors"]),
@@ -179,34 +217,3 @@ def _load_run(data: Any) -> Run:
 def _load_cursor(data: Any) -> Cursor:
     frames = tuple(Frame(int(branch), int(index), int(turn)) for branch, index, turn in data["frames"])
     return Cursor(at=float(data["at"]), frames=frames)
-
-
-def _dump_event(event: SoundEvent) -> dict[str, Any]:
-    plain = asdict(event) | {"phase": event.phase.value}
-    return {key: _dump_number(value) for key, value in plain.items()}
-
-
-def _dump_number(value: object) -> object:
-    """Write what JSON has no number for, such as the level of digital silence, as text."""
-    if isinstance(value, bool | str) or value is None:
-        return value
-    number = float(value)  # type: ignore[arg-type] # the fields of an event are text, flags and numbers
-    return number if math.isfinite(number) else str(number)
-
-
-def _load_event(data: Any) -> SoundEvent:
-    return SoundEvent(
-        id=str(data["id"]),
-        phase=Phase(data["phase"]),
-        profile=str(data["profile"]),
-        profile_version=str(data["profile_version"]),
-        stream=str(data["stream"]),
-        epoch_s=float(data["epoch_s"]),
-        onset_s=float(data["onset_s"]),
-        decided_s=float(data["decided_s"]),
-        end_s=None if data["end_s"] is None else float(data["end_s"]),
-        score=float(data["score"]),
-        level_dbfs=float(data["level_dbfs"]),
-        noise_floor_dbfs=float(data["noise_floor_dbfs"]),
-        speech=bool(data["speech"]),
-    )

@@ -9,12 +9,21 @@ from detectors.types import HOP_S, Phase
 from foundation.wording import describe
 from rules.condition_grammar import read_weekdays
 from rules.model import (
+    MqttTrigger,
     PatternTrigger,
     SequenceTrigger,
     SilenceTrigger,
     SoundPattern,
     SoundTrigger,
+    StateTrigger,
     TimeTrigger,
+)
+from rules.outside_grammar import (
+    read_entities,
+    read_payload_text,
+    read_state,
+    read_topic,
+    read_value_template,
 )
 from rules.reading import Node, kind_of, read_each, read_key
 from rules.scope import read_name, read_profiles, read_stream
@@ -34,8 +43,11 @@ SILENCE_KEYS = ("trigger", "id", "profile", "stream", "for", "after")
 TIME_KEYS = ("trigger", "id", "at", "weekday")
 PATTERN_KEYS = ("trigger", "id", "hours", "minutes", "seconds")
 
-TRIGGERS = ("sound", "sequence", "silence", "time", "time_pattern")
-LATER_TRIGGERS = ("mqtt", "state", "template")
+MQTT_KEYS = ("trigger", "id", "topic", "payload", "value_template")
+STATE_KEYS = ("trigger", "id", "entity_id", "from", "to", "for")
+
+TRIGGERS = ("sound", "sequence", "silence", "mqtt", "state", "time", "time_pattern")
+LATER_TRIGGERS = ("template", "numeric_state", "event", "webhook", "sun", "calendar", "device")
 MAX_COUNT = 100
 MAX_STEPS = 20
 
@@ -43,7 +55,7 @@ _ALSO = {"profiles": "profile", "streams": "stream"}
 _EVERY = re.compile(r"/([0-9]{1,2})")
 
 
-def read_trigger(node: Node, scope: Scope) -> Trigger | None:
+def read_trigger(node: Node, scope: Scope) -> Trigger | None:  # noqa: PLR0911 - one for each kind
     """Make a trigger; None where it was refused."""
     match kind_of(node, "trigger", TRIGGERS, LATER_TRIGGERS, old_key="platform"):
         case "sound":
@@ -52,6 +64,10 @@ def read_trigger(node: Node, scope: Scope) -> Trigger | None:
             return _sequence(node, scope)
         case "silence":
             return _silence(node, scope)
+        case "mqtt":
+            return _mqtt(node, scope)
+        case "state":
+            return _state(node)
         case "time":
             return _time(node)
         case "time_pattern":
@@ -110,10 +126,11 @@ def _streams(keys: Mapping[str, Node], scope: Scope) -> tuple[str, ...]:
 
 
 def _bounds(keys: Mapping[str, Node]) -> tuple[float | None, float | None]:
-    above = keys["above"].number(0, 1) if "above" in keys else None
+    above = keys["above"].number(0, 1e9) if "above" in keys else None
     below = keys["below"].number(0, 1) if "below" in keys else None
-    if above == 1:
-        keys["above"].warn("never: no score is greater than 1")
+    if above is not None and above >= 1:
+        percent = f"; did you mean {above / 100:g}?" if 1 < above < 100 else ""
+        keys["above"].warn(f"never: no score is greater than 1{percent}")
     elif below == 0:
         keys["below"].warn("never: no score is less than 0")
     elif above is not None and below is not None and above >= below:
@@ -175,6 +192,39 @@ def _silence(node: Node, scope: Scope) -> SilenceTrigger:
         streams=_streams(keys, scope),
         for_s=for_s,
         ran_s=read_key(keys, "after", Node.seconds, 0.0),
+    )
+
+
+# --- messages and states ----------------------------------------------------------------------------------
+
+
+def _mqtt(node: Node, scope: Scope) -> MqttTrigger | None:
+    keys = node.entries(MQTT_KEYS) or {}
+    topic = read_topic(node, keys, wildcards=True)
+    template = read_value_template(keys, scope)
+    if topic is None:
+        return None
+    return MqttTrigger(
+        id=read_key(keys, "id", read_name, ""),
+        topic=topic,
+        payload=read_key(keys, "payload", read_payload_text, None),
+        template=template,
+    )
+
+
+def _state(node: Node) -> StateTrigger:
+    keys = node.entries(STATE_KEYS, also={"entity_ids": "entity_id"}) or {}
+    entities = read_entities(node, keys)
+    from_states = read_each(keys.get("from"), read_state, at_least_one="state")
+    to_states = read_each(keys.get("to"), read_state, at_least_one="state")
+    if from_states and set(from_states) == set(to_states) and len(from_states) == 1:
+        keys["to"].warn("never: a change is one to another state, and 'from' and 'to' are the same")
+    return StateTrigger(
+        id=read_key(keys, "id", read_name, ""),
+        entities=entities,
+        from_states=from_states,
+        to_states=to_states,
+        for_s=read_key(keys, "for", Node.seconds, 0.0),
     )
 
 

@@ -1,17 +1,22 @@
-"""What each kind of trigger makes of a sound: nothing, something to remember, or a reason to fire."""
+"""What each kind of trigger makes of a fact: nothing, something to remember, or a reason to fire.
+
+True: the trigger fires. False: there is nothing to say. Stopped: it would have, but for what that says.
+"""
 
 from __future__ import annotations
 
 from bisect import insort
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 from detectors.types import Phase, SoundEvent
-from rules.state import Onset, Partial, Place, Running
-
-if TYPE_CHECKING:
-    from rules.draft import Draft
-    from rules.model import SequenceTrigger, SilenceTrigger, SoundPattern, SoundTrigger
-    from rules.state import TriggerKey
+from rules.conditions import fits, value_of
+from rules.context import Context
+from rules.draft import Draft
+from rules.facts import EntityState, Known, MqttMessage
+from rules.model import MqttTrigger, SequenceTrigger, SilenceTrigger, SoundPattern, SoundTrigger, StateTrigger
+from rules.state import Held, Holding, Onset, Partial, Place, Running, Sounding, TriggerKey, Waiting
+from rules.verdict import Stopped
 
 _ROUNDING_S = 1e-6
 """Unix seconds as a float are good to a quarter of this."""
@@ -22,26 +27,53 @@ def score_fits(wanted: SoundTrigger | SoundPattern, score: float) -> bool:
     return (wanted.above is None or score > wanted.above) and (wanted.below is None or score < wanted.below)
 
 
-def completes_count(draft: Draft, key: TriggerKey, trigger: SoundTrigger, event: SoundEvent) -> bool:
-    """Note one more sound; tell whether it is the last that the trigger needs, and then begin anew."""
+# --- sounds -----------------------------------------------------------------------------------------------
+
+
+def hear_sound(draft: Draft, key: TriggerKey, trigger: SoundTrigger, event: SoundEvent) -> Stopped | bool:
+    """Take one end of a sound; remember what may make the trigger fire later."""
+    if trigger.phase is not event.phase:
+        return False
+    if not score_fits(trigger, event.score):
+        bounds = f"above {trigger.above}" if trigger.below is None else f"{trigger.above} to {trigger.below}"
+        return Stopped("score", f"{event.score:.3f}, wanted {bounds}")
+    if trigger.for_s == 0.0 and trigger.within_s is None:
+        return True
+    enough_at = event.onset_at + trigger.for_s
+    heard_until = event.decided_at if event.ended_at is None else event.ended_at
+    if enough_at <= heard_until:
+        return repeated_enough(draft, key, trigger, event)
+    if event.phase is Phase.STARTED:
+        waiting = Waiting(key, event.id)
+        if waiting not in draft.sounding.rows:
+            draft.sounding.put(waiting, Sounding(event=event, due_at=enough_at))
+            draft.schedule(enough_at, "sounding", waiting)
+    return Stopped("for", f"{heard_until - event.onset_at:.1f} s so far, wanted {trigger.for_s:g} s")
+
+
+def repeated_enough(
+    draft: Draft, key: TriggerKey, trigger: SoundTrigger, event: SoundEvent
+) -> Stopped | bool:
+    """Note one more sound; where it is the last that the trigger needs, begin anew."""
     if trigger.within_s is None:
         return True
     place = Place(key, event.stream)
     onsets = list(draft.onsets.rows.get(place, ()))
-    if any(onset.event_id == event.id for onset in onsets):
-        return False
-    insort(onsets, Onset(event.onset_at, event.id))
-    oldest = onsets[-1].at - trigger.within_s - _ROUNDING_S
-    onsets = [onset for onset in onsets if onset.at >= oldest]
-    if len(onsets) >= trigger.count:
-        draft.onsets.drop(place)
-        return True
-    draft.onsets.put(place, tuple(onsets))
-    return False
+    if not any(onset.event_id == event.id for onset in onsets):
+        insort(onsets, Onset(event.onset_at, event.id))
+        oldest = onsets[-1].at - trigger.within_s - _ROUNDING_S
+        onsets = [onset for onset in onsets if onset.at >= oldest]
+        if len(onsets) >= trigger.count:
+            draft.onsets.drop(place)
+            return True
+        draft.onsets.put(place, tuple(onsets))
+    return Stopped("count", f"{len(onsets)} of {trigger.count} within {trigger.within_s:g} s")
 
 
-def completes_sequence(draft: Draft, key: TriggerKey, trigger: SequenceTrigger, event: SoundEvent) -> bool:
-    """Take the sequence further; tell whether it is complete, and then begin anew.
+def hear_sequence(
+    draft: Draft, key: TriggerKey, trigger: SequenceTrigger, event: SoundEvent
+) -> Stopped | bool:
+    """Take the sequence further; where it is complete, begin anew.
 
     Of several tries that have come equally far only the latest is kept: it has the most time left.
     """
@@ -52,7 +84,19 @@ def completes_sequence(draft: Draft, key: TriggerKey, trigger: SequenceTrigger, 
     tries = list(before)
     if trigger.without is not None and _fits(trigger.without, event):
         tries = [None if each is not None and each.first_at <= event.onset_at else each for each in tries]
-    complete = False
+    complete = _take_further(tries, trigger, event)
+    if complete or not any(tries):
+        draft.partials.drop(place)
+    elif tuple(tries) != before:
+        draft.partials.put(place, tuple(tries))
+    if complete:
+        return True
+    reached = max((step for step, each in enumerate(tries, start=1) if each is not None), default=0)
+    return Stopped("sequence", f"{reached} of {len(trigger.steps)} sounds within {trigger.within_s:g} s")
+
+
+def _take_further(tries: list[Partial | None], trigger: SequenceTrigger, event: SoundEvent) -> bool:
+    """Let a sound be a step of each try that it fits; tell whether it was the last one of any."""
     # From the last step to the first, so that one sound is one step.
     for step in reversed(range(len(trigger.steps))):
         if not _fits(trigger.steps[step], event):
@@ -61,16 +105,11 @@ def completes_sequence(draft: Draft, key: TriggerKey, trigger: SequenceTrigger, 
         if further is None:
             continue
         if step == len(tries):
-            complete = True
-            break
+            return True
         known = tries[step]
         if known is None or further.first_at >= known.first_at:
             tries[step] = further
-    if complete or not any(tries):
-        draft.partials.drop(place)
-    elif tuple(tries) != before:
-        draft.partials.put(place, tuple(tries))
-    return complete
+    return False
 
 
 def _fits(wanted: SoundPattern, event: SoundEvent) -> bool:
@@ -115,3 +154,57 @@ def follow_running(draft: Draft, key: TriggerKey, trigger: SilenceTrigger, event
 def ran_long_enough(trigger: SilenceTrigger, running: Running) -> bool:
     """Tell whether what fell silent had gone on for as long as the trigger asks."""
     return running.until - running.began_at >= trigger.ran_s - _ROUNDING_S
+
+
+# --- messages and states ----------------------------------------------------------------------------------
+
+
+def hear_message(trigger: MqttTrigger, message: MqttMessage, context: Context) -> Stopped | bool:
+    """Look at what was said; raises TemplateFault where a template cannot tell."""
+    if trigger.payload is None and trigger.template is None:
+        return True
+    value = value_of(message.payload, trigger.template, context)
+    wanted = () if trigger.payload is None else (trigger.payload,)
+    if fits(value, wanted):
+        return True
+    found = str(value)
+    shown = found if len(found) <= 60 else found[:57] + "..."
+    return Stopped("payload", f"{shown!r}, wanted {'what is true' if not wanted else repr(wanted[0])}")
+
+
+def keep_state(draft: Draft, told: EntityState) -> EntityState | None:
+    """Remember how an entity stands; return how it stood if that was another state, else None."""
+    known = draft.entities.rows.get(told.entity_id)
+    if known is not None and known.told.state == told.state:
+        draft.entities.put(told.entity_id, Known(told=told, since=known.since))
+        return None
+    draft.entities.put(told.entity_id, Known(told=told, since=told.at))
+    return None if known is None else known.told
+
+
+def drop_changed(draft: Draft, key: TriggerKey, told: EntityState) -> None:
+    """Stop waiting for a state to last that had ended before it was reported."""
+    held = Held(key, told.entity_id)
+    known = draft.holding.rows.get(held)
+    if known is None or known.due_at <= told.at:
+        return
+    stands = draft.entities.rows.get(told.entity_id)
+    if stands is None or stands.told.state != told.state:
+        draft.holding.drop(held)
+
+
+def hear_state(
+    draft: Draft, key: TriggerKey, trigger: StateTrigger, change: Mapping[str, Any], at: float
+) -> Stopped | bool:
+    """Look at a change of state; remember it where it has to last."""
+    before, after = change["from_state"]["state"], change["to_state"]["state"]
+    if trigger.from_states and before not in trigger.from_states:
+        return Stopped("state", f"it was {before!r} before, wanted {' or '.join(trigger.from_states)}")
+    if trigger.to_states and after not in trigger.to_states:
+        return Stopped("state", f"it became {after!r}, wanted {' or '.join(trigger.to_states)}")
+    if trigger.for_s == 0.0:
+        return True
+    held = Held(key, change["entity_id"])
+    draft.holding.put(held, Holding(due_at=at + trigger.for_s, told=change))
+    draft.schedule(at + trigger.for_s, "holding", held)
+    return Stopped("for", f"it only just became {after!r}, wanted {trigger.for_s:g} s")

@@ -93,7 +93,7 @@ def try_out(
 
     Starts are taken one step after the onset, with the score of the whole sound.
     """
-    fired = [verdict for verdict in _verdicts(config, path, history) if not verdict.stopped_by]
+    fired = [verdict for verdict in _verdicts(config, path, history) if verdict.stopped is None]
     if as_json:
         print_json([_verdict_json(verdict) for verdict in fired])
         return
@@ -119,7 +119,7 @@ def explain(
         print_json([_verdict_json(verdict) for verdict in found])
         return
     for verdict in found:
-        typer.echo(f"{_told(verdict)}  {verdict.stopped_by or 'fired'}")
+        typer.echo(f"{_told(verdict)}  {verdict.stopped or 'fired'}")
     if not found:
         typer.echo("Nothing was heard that concerns this rule.")
 
@@ -178,7 +178,7 @@ def _verdict_json(verdict: Verdict) -> dict[str, object]:
         "event": None if event is None else event.id,
         "profile": None if event is None else event.profile,
         "stream": None if event is None else event.stream,
-        "stopped_by": verdict.stopped_by or None,
+        "stopped_by": None if verdict.stopped is None else str(verdict.stopped),
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from detectors.types import Phase, SoundEvent
 from rules.context import Context, House
 from rules.engine import Engine
+from rules.facts import World
 from rules.state import Cause, TriggerKey
 
 if TYPE_CHECKING:
@@ -59,4 +60,4 @@ def context(at: float = 0.0, *, zone: tzinfo = UTC, trigger_id: str = "", **vari
     """Make the moment at which a rule fires for a snap."""
     cause = Cause(trigger=TriggerKey("r", "t"), trigger_id=trigger_id, event=sound(at), at=at)
     house = House(clip_url=clip_url, zone=zone)
-    return Context(house=house, rule_id="r", cause=cause, at=at, variables=variables)
+    return Context(house=house, world=World(), rule_id="r", cause=cause, at=at, variables=variables)

@@ -132,7 +132,7 @@ def test_all_faults_of_a_file_are_reported_at_their_places(tmp_path: Path) -> No
       fro: 3
     - {trigger: sound, profile: [siren, tag:alarm], count: 2}
     - {trigger: sound, profile: siren, within: 3, phase: begun}
-    - {trigger: mqtt}
+    - {trigger: mqtt, topic: a/#/b, payload: on}
     - {platform: sound}
     - {profile: siren}
     - glass
@@ -141,7 +141,7 @@ def test_all_faults_of_a_file_are_reported_at_their_places(tmp_path: Path) -> No
     - {condition: time, weekday: [mon, frl]}
     - {condition: time}
     - {condition: time, after: "06:00", before: "06:00:00"}
-    - {condition: state, entity_id: tv, state: "off"}
+    - {condition: state, entity_id: Media Player.tv, state: off}
     - {condition: tiem}
   cooldown: -1
   mode: sngle
@@ -155,7 +155,7 @@ def test_all_faults_of_a_file_are_reported_at_their_places(tmp_path: Path) -> No
       topic: x
     - action: mqtt.publish
       data: {topic: a, payload: ON}
-    - action: notify.phone
+    - action: notify phone
     - action: mqtt.publsh
     - action: delay
     - wait_template: x
@@ -165,23 +165,39 @@ def test_all_faults_of_a_file_are_reported_at_their_places(tmp_path: Path) -> No
     - heard.save_clip
 """
     assert faults(tmp_path, text) == [
-        (4, 16, "there is no profile 'glass_breakin'; did you mean 'glass_breaking'?"),
-        (5, 25, "there is no stream 'hal'; did you mean 'hall'?"),
-        (6, 14, "expected a number from 0 to 1, found the number 80"),
         (7, 7, "unknown key 'fro'; did you mean 'for'?"),
-        (8, 41, "there is no profile with the tag 'alarm'"),
         (8, 53, "'count' needs 'within': how close together the sounds must be"),
         (9, 40, "'within' needs 'count': how many sounds there must be, 2 or more"),
         (9, 58, "unknown phase 'begun'; known are ended, started"),
-        (10, 17, "'mqtt' is not supported yet; supported: sound, sequence, silence, time, time_pattern"),
+        (10, 30, "+ stands for one whole level of a topic, # for all that are left, at the end only"),
+        (
+            10,
+            46,
+            (
+                "expected text, found the boolean true (YAML reads an unquoted on, off, yes or no "
+                "as a boolean: put the word in quotes)"
+            ),
+        ),
         (11, 8, "unknown key 'platform'; did you mean 'trigger'?"),
-        (12, 7, "'trigger' is missing: supported: sound, sequence, silence, time, time_pattern"),
+        (12, 7, "'trigger' is missing: supported: sound, sequence, silence, mqtt, state, time, time_pattern"),
         (13, 7, "expected a mapping such as {trigger: sound, …}, found 'glass'"),
         (15, 52, "expected a time of day such as \"22:00:00\", found '25:00'"),
         (16, 40, "unknown weekday 'frl'; did you mean 'fri'?"),
         (17, 7, "the condition 'time' needs 'after', 'before' or 'weekday'"),
         (18, 49, "'after' and 'before' are the same time: the condition would say nothing"),
-        (19, 19, "'state' is not supported yet; supported: time, template, trigger, and, or, not"),
+        (
+            19,
+            37,
+            (
+                "expected the id of an entity such as 'light.desk', found 'Media Player.tv'; did "
+                "you mean 'media_player.tv'?"
+            ),
+        ),
+        (
+            19,
+            61,
+            'a state is text: YAML reads this word as a boolean, put "off" or "false" or "no" in quotes',
+        ),
         (20, 19, "unknown condition 'tiem'; did you mean 'time'?"),
         (21, 13, "expected a duration from nothing to 7 days, found the number -1"),
         (22, 9, "unknown mode 'sngle'; did you mean 'single'?"),
@@ -191,28 +207,35 @@ def test_all_faults_of_a_file_are_reported_at_their_places(tmp_path: Path) -> No
         (28, 47, "unknown variable 'trigger.steam'; did you mean 'stream'?"),
         (28, 76, "expected a whole number from 0 to 2, found the number 3"),
         (28, 79, "unknown key 'retane'; did you mean 'retain'?"),
-        (29, 7, "'data' is missing: mqtt.publish needs a topic and a payload"),
+        (29, 7, "'data' is missing: mqtt.publish needs 'topic', where to publish"),
         (30, 7, "'topic' belongs under 'data'"),
         (
             32,
             33,
             (
-                "expected text, found the boolean true"
-                " (YAML reads an unquoted on, off, yes or no as a boolean: put the word in quotes)"
+                "expected text, found the boolean true (YAML reads an unquoted on, off, yes or no "
+                "as a boolean: put the word in quotes)"
             ),
         ),
-        (33, 15, "the action 'notify.phone' is not supported yet; supported: heard.save_clip, mqtt.publish"),
+        (
+            33,
+            15,
+            (
+                "unknown action 'notify phone'; known are command.run, heard.describe, "
+                "heard.emit, heard.save_clip, mqtt.publish, webhook.post"
+            ),
+        ),
         (34, 15, "unknown action 'mqtt.publsh'; did you mean 'mqtt.publish'?"),
         (35, 15, 'a delay is written on its own: - delay: "00:00:30"'),
-        (
-            36,
-            7,
-            f"'wait_template' is not supported yet; supported: action, {WORDS}",
-        ),
+        (36, 7, "'wait_template' is not supported yet; supported: action, " + WORDS),
         (
             37,
             7,
-            "'action' is missing: supported are heard.save_clip, mqtt.publish and "
+            (
+                "'action' is missing: supported are heard.save_clip, heard.describe, heard.emit, "
+                "mqtt.publish, webhook.post, command.run, any action of Home Assistant "
+                "(light.turn_on) and "
+            )
             + WORDS
             + "; did you mean 'delay'?",
         ),

@@ -37,16 +37,16 @@ def test_a_dry_run_says_what_would_have_happened_and_why_not(tmp_path: Path) -> 
         ("long", 15.0, "mqtt.publish"),
         ("double", 20.08, "heard.save_clip"),
     ]
-    assert [(verdict.rule_id, verdict.stopped_by) for verdict in verdicts] == [
+    assert [(verdict.rule_id, str(verdict.stopped or "")) for verdict in verdicts] == [
         ("long", "for: 0.1 s so far, wanted 10 s"),
-        ("double", "count: 1 of 2"),
+        ("double", "count: 1 of 2 within 30 s"),
         ("long", ""),
         ("long", "for: 0.1 s so far, wanted 10 s"),
         ("double", ""),
         ("long", "cooldown: fired 20.0 s before, wanted 60 s"),
         ("long", "score: 0.500, wanted above 0.6"),
-        ("double", "count: 1 of 2"),
+        ("double", "count: 1 of 2 within 30 s"),
         ("long", "for: 0.1 s so far, wanted 10 s"),
-        ("double", "count: 1 of 2"),
-        ("long", "condition: number 1 (TimeCondition) was false"),
+        ("double", "count: 1 of 2 within 30 s"),
+        ("long", "condition: number 1 was false: time, it was Thu 00:03:30, wanted before 00:02:00"),
     ]

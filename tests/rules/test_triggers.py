@@ -10,9 +10,10 @@ import pytest
 
 from detectors.types import SoundEvent
 from rules.calendar import next_match, next_time
-from rules.engine import LATE_S, Engine
+from rules.engine import Engine
 from rules.loader import load_rules
 from rules.model import PatternTrigger, TimeTrigger
+from rules.waking import LATE_S
 from tests.rules.driving import drive
 from tests.rules.sounds import clip_url, sound
 
