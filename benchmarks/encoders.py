@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.report import REPOSITORY, RESULTS
+from benchmarks.report import REPOSITORY, RESULTS, tell
 from daemon.models.catalogue import MODELS, OfficialModel
 from daemon.models.folder import ModelFolder
 from daemon.models.pull import pull
@@ -85,5 +85,5 @@ def _pulled(model: OfficialModel) -> Path:
     if not folder.ready(model):
         published = Path(os.environ.get("HEARD_SHARED", REPOSITORY.parent / "shared")) / "models"
         file = published / ("yamnet.tflite" if model.kind == "yamnet" else model.file_name)
-        pull(model, folder, from_file=file, progress=lambda _done, _total: None, say=print)
+        pull(model, folder, from_file=file, progress=lambda _done, _total: None, say=tell)
     return folder.entry(model)
