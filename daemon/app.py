@@ -23,6 +23,7 @@ from daemon.reactions import Reach, Reactions
 from daemon.recorder import EvidenceRecorder
 from daemon.rule_files import RuleFiles
 from daemon.rules_memory import RulesMemory
+from daemon.school import School
 from daemon.sources.opening import open_source
 from daemon.state_lock import hold_state_folder
 from daemon.status import serve_status
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from daemon.observer import Observer
     from daemon.parts import Parts
     from detectors.types import SoundEvent
+    from fewshot_profiles.profile import Profile
+    from integrations.announcer import Announcer
+    from rules.loader import RuleSet
     from rules.model import ActionRequest, Rule
 
 
@@ -91,13 +95,24 @@ class App:
             stack.callback(lambda: memory.save(reactions.state))
             rule_files = self._rule_files(
                 lambda rules: reactions.use(Engine(rules, self._clip_url, zone)),
+                lambda: school.files.profiles,
+            )
+            school = await enter(
+                School(
+                    config,
+                    parts.encoder,
+                    recorder,
+                    in_force=parts.profiles,
+                    adopt=lambda profiles: _listened_for(profiles, announcer, rule_files),
+                )
             )
             captures = self._captures(recorder)
             body = Body(
                 node=config.node,
                 state_dir=config.state_dir,
                 encoder=str(parts.encoder.id),
-                profiles=len(parts.profiles),
+                profiles=lambda: len(school.files.profiles),
+                profiles_fault=lambda: school.files.fault,
                 rules=lambda: len(parts.rules if rule_files is None else rule_files.rules),
                 rules_fault=lambda: None if rule_files is None else rule_files.fault,
                 captures=captures,
@@ -113,11 +128,12 @@ class App:
             stack.callback(self._notifier.stopping)
             await self._work(
                 captures,
-                self._hear(captures, reactions, recorder),
+                self._hear(captures, reactions, recorder, school),
                 {
                     "rules": reactions.keep_time(),
                     "rules memory": memory.keep(lambda: reactions.state),
                     "vitals": vitals.run(),
+                    **school.tasks(),
                     **({} if rule_files is None else {"rule files": rule_files.run()}),
                 },
             )
@@ -159,11 +175,18 @@ class App:
         self.stop()
 
     async def _hear(
-        self, captures: Mapping[str, Capture], reactions: Reactions, recorder: EvidenceRecorder
+        self,
+        captures: Mapping[str, Capture],
+        reactions: Reactions,
+        recorder: EvidenceRecorder,
+        school: School,
     ) -> None:
         """Take every piece of work that the pipeline has finished to whom it concerns."""
-        pipeline = make_pipeline(self._config, self._parts.encoder, self._parts.profiles)
-        async for heard in hear(self._inbox, pipeline, gather=len(captures) > 1):
+        parts, ear = self._parts, school.ear
+        pipeline = make_pipeline(self._config, parts.encoder, parts.profiles, tap=ear)
+        gather = len(captures) > 1
+        async for heard in hear(self._inbox, pipeline, gather=gather, orders=school.orders, ear=ear):
+            school.heard(heard)
             for event in heard.events:
                 reactions.on_event(event)
             for observer in self._observers:
@@ -182,14 +205,22 @@ class App:
             after_s=config.evidence.after_s,
             encoder_id=str(self._parts.encoder.id),
             on_stored=self._stored,
+            remember_s=config.remember_s,
         )
 
-    def _rule_files(self, adopt: Callable[[tuple[Rule, ...]], None]) -> RuleFiles | None:
+    def _rule_files(
+        self,
+        adopt: Callable[[tuple[Rule, ...]], None],
+        profiles: Callable[[], tuple[Profile, ...]],
+    ) -> RuleFiles | None:
         """Return who watches the files that the configuration names; None where it names none."""
         config, parts = self._config, self._parts
         if config.rules is None:
             return None
-        read = partial(read_rule_set, config, parts.profiles)
+
+        def read() -> RuleSet:
+            return read_rule_set(config, profiles())
+
         return RuleFiles(config.rules, read=read, in_force=parts.rules, adopt=adopt)
 
     def _captures(self, recorder: EvidenceRecorder) -> dict[str, Capture]:
@@ -216,3 +247,13 @@ class App:
     def _stored(self, event: SoundEvent, path: Path) -> None:
         for observer in self._observers:
             observer.clip(event, path)
+
+
+def _listened_for(
+    profiles: tuple[Profile, ...], announcer: Announcer | None, rule_files: RuleFiles | None
+) -> None:
+    """Tell those who speak of profiles that there are others now."""
+    if announcer is not None:
+        announcer.listens_for([profile.name for profile in profiles])
+    if rule_files is not None:
+        rule_files.look_again()

@@ -202,6 +202,8 @@ class Config(Settings):
     """By name: what is listened to."""
     profiles: tuple[ExistingFolder, ...] = ()
     """Folders of profiles besides the stock ones; one of the same name takes the stock profile's place."""
+    remember_s: Annotated[Number, Field(ge=10, le=600)] = 45.0
+    """Seconds of each stream kept in memory, to teach from, 10 to 600: 45 s of 48 kHz mono take 4 MB."""
     stock_profiles: Flag | tuple[Annotated[str, AfterValidator(_known_stock_profile)], ...] = True
     """true: all of them; false: none; a list of names: only these."""
     encoder: Annotated[str, AfterValidator(_known_encoder)] = "builtin"

@@ -105,6 +105,15 @@ def read_events(
         return [_from_row(row) for row in database.execute(wanted, values)]
 
 
+def read_event(path: Path, event_id: str) -> SoundEvent | None:
+    """Return the stored event of this id. Raises sqlite3.Error if the file cannot be read."""
+    if not path.exists():
+        return None
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as database:
+        row = database.execute(f"SELECT {_COLUMNS} FROM events WHERE id = ?", (event_id,)).fetchone()  # noqa: S608 - only constants of this module are put together
+    return None if row is None else _from_row(row)
+
+
 def _open(path: Path) -> sqlite3.Connection:
     # Used by one thread at a time: whichever the loop's executor picks.
     database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.config import Config
+    from daemon.pipeline import Tap
     from detectors.encoders import Encoder, EncoderId
     from fewshot_profiles.profile import Profile
     from rules.loader import RuleSet
@@ -35,21 +36,34 @@ def load_detection(config: Config) -> Pipeline:
     return make_pipeline(config, encoder, load_profiles(config, encoder.id))
 
 
-def make_pipeline(config: Config, encoder: Encoder, profiles: tuple[Profile, ...]) -> Pipeline:
+def make_pipeline(
+    config: Config, encoder: Encoder, profiles: tuple[Profile, ...], *, tap: Tap | None = None
+) -> Pipeline:
     """Return the one pipeline that live audio and recordings go through."""
-    return Pipeline(encoder, Matcher(profiles), gate_settings=config.gate.settings())
+    return Pipeline(encoder, Matcher(profiles), gate_settings=config.gate.settings(), tap=tap)
 
 
 def load_parts(config: Config) -> Parts:
     """Load what `config` names. Raises ModelError, ProfileError or RuleError."""
     encoder = load_encoder(config)
-    profiles = load_profiles(config, encoder.id)
+    profiles = current_profiles(config, encoder)
     return Parts(encoder=encoder, profiles=profiles, rules=load_rule_set(config, profiles))
 
 
 def taught_folder(config: Config) -> Path:
     """Return where `heard profiles enroll` puts profiles; what lies there is always heard."""
     return config.state_dir / "profiles"
+
+
+def current_profiles(config: Config, encoder: Encoder) -> tuple[Profile, ...]:
+    """Load the profiles that are wanted, after those that another encoder heard have been heard anew.
+
+    Raises ProfileError, with the reason, where one cannot be.
+    """
+    from daemon.renewal import renew_taught
+
+    renew_taught(config, encoder)
+    return load_profiles(config, encoder.id)
 
 
 def load_profiles(config: Config, encoder: EncoderId) -> tuple[Profile, ...]:

@@ -53,7 +53,8 @@ class _Stream:
 class EvidenceRecorder:
     """Works while its `async with` lasts. No method waits for the disk; leaving waits for the last clips.
 
-    `on_stored` is called with the clip's event and path when it is there.
+    `on_stored` is called with the clip's event and path when it is there. At least `remember_s` seconds of
+    each stream are held.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class EvidenceRecorder:
         after_s: float,
         encoder_id: str,
         on_stored: Callable[[SoundEvent, Path], None] | None = None,
+        remember_s: float = 0.0,
     ) -> None:
         self._store = store
+        self._remember_s = remember_s
         self._before_s = before_s
         self._after_s = after_s
         self._encoder_id = encoder_id
@@ -89,7 +92,7 @@ class EvidenceRecorder:
     def open(self, stream: str, *, rate_hz: int, channels: int) -> None:
         """Begin to hold the audio of `stream`; what a former opening held is finished first."""
         self.close(stream)
-        seconds = self._before_s + self._after_s + RING_SLACK_S
+        seconds = max(self._before_s + self._after_s + RING_SLACK_S, self._remember_s)
         self._streams[stream] = _Stream(Ring(seconds=seconds, rate_hz=rate_hz, channels=channels), {})
 
     def accept(self, stream: str, block: AudioBlock) -> None:
@@ -107,6 +110,13 @@ class EvidenceRecorder:
         held = self._streams.pop(stream, None)
         if held is not None:
             self._finish_all(held)
+
+    def ring(self, stream: str) -> Ring:
+        """Return what is held of `stream`. Raises EvidenceUnavailable if it is not open."""
+        held = self._streams.get(stream)
+        if held is None:
+            raise EvidenceUnavailable(f"no audio of stream {stream!r} is held: is it online?")
+        return held.ring
 
     def request(self, event: SoundEvent, rule_id: str) -> None:
         """Ask for the clip around `event`. Several rules that ask for the same one get one.

@@ -42,13 +42,19 @@ class RuleFiles:
         """What is in force."""
         self.fault: str | None = None
         """Why what was saved last is not in force, in a line."""
+        self._stale = False
+
+    def look_again(self) -> None:
+        """Read the rules anew: what they may speak of has changed."""
+        self._stale = True
 
     async def run(self) -> None:
         """Look now and then, until cancelled. What changed since the rules were loaded counts as well."""
         seen: _Look | None = None
         while True:
             look = await asyncio.to_thread(_look, self._path, self._files)
-            if look != seen:
+            if look != seen or self._stale:
+                self._stale = False
                 # The look before the reading counts: what is saved meanwhile is seen the next time.
                 seen = look
                 await self._read_again()

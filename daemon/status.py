@@ -74,10 +74,12 @@ class Status:
     history: DoorStatus
     rule_files: DoorStatus
     """`refused` while what was saved last is wrong; the rules before it stay in force."""
+    profile_files: DoorStatus
+    """`refused` while what was changed last is wrong; the profiles before it stay in force."""
 
 
 @contextmanager
-def _reachable(path: Path) -> Iterator[str]:
+def reachable(path: Path) -> Iterator[str]:
     """Give a name for `path` that fits a Unix socket's 107 bytes, however deep the folder lies."""
     if len(os.fsencode(path)) < 108:
         yield str(path)
@@ -105,7 +107,7 @@ async def serve_status(folder: Path, status: Callable[[], Status]) -> AsyncItera
     # The state lock says that whoever left a socket here is gone.
     path.unlink(missing_ok=True)
     try:
-        with _reachable(path) as name:
+        with reachable(path) as name:
             server = await asyncio.start_unix_server(answer, name)
     except OSError as error:
         raise StateFolderError(f"No socket for `heard status` could be made at {path}: {error}.") from error
@@ -119,7 +121,7 @@ async def serve_status(folder: Path, status: Callable[[], Status]) -> AsyncItera
 def ask_status(folder: Path) -> dict[str, Any] | None:
     """Return what the daemon on this state folder says, or None if none runs there."""
     try:
-        with _reachable(folder / _SOCKET_NAME) as name, socket.socket(socket.AF_UNIX) as door:
+        with reachable(folder / _SOCKET_NAME) as name, socket.socket(socket.AF_UNIX) as door:
             door.settimeout(_ANSWER_WITHIN_S)
             door.connect(name)
             with door.makefile("rb") as answer:

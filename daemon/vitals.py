@@ -73,7 +73,10 @@ class Body:
     node: str
     state_dir: Path
     encoder: str
-    profiles: int
+    profiles: Callable[[], int]
+    """How many are in force."""
+    profiles_fault: Callable[[], str | None]
+    """Why what was changed last is not in force."""
     rules: Callable[[], int]
     """How many are in force."""
     rules_fault: Callable[[], str | None]
@@ -128,7 +131,8 @@ class Vitals:
             now=time.time(),
             encoder=body.encoder,
             audio_model="none",
-            profiles=body.profiles,
+            profiles=body.profiles(),
+            profile_files=self._profile_files(),
             rules=body.rules(),
             rule_files=self._rule_files(),
             events=body.tally.events,
@@ -219,6 +223,10 @@ class Vitals:
     def _rule_files(self) -> DoorStatus:
         fault = self._body.rules_fault()
         return self._door("rule files", "refused" if fault else "ok", fault)
+
+    def _profile_files(self) -> DoorStatus:
+        fault = self._body.profiles_fault()
+        return self._door("profile files", "refused" if fault else "ok", fault)
 
     def _mqtt(self) -> DoorStatus:
         link = self._body.link

@@ -38,11 +38,21 @@ class Announcer:
         self._level_period_s = level_period_s
         self._level_said_s: dict[str, float] = {}
         self._sounding: dict[str, set[str]] = {}
-        known_profiles = tuple(profiles)
-        for stream in streams:
+        self._streams = tuple(streams)
+        self._profiles: frozenset[str] = frozenset()
+        for stream in self._streams:
             self.status(stream, online=False)
-            for profile in known_profiles:
-                link.set_state(topics.state(stream, profile), "OFF", at_rest="OFF")
+        self.listens_for(profiles)
+
+    def listens_for(self, profiles: Iterable[str]) -> None:
+        """Give every profile its states, and take away those of profiles that are gone."""
+        known, self._profiles = self._profiles, frozenset(profiles)
+        for stream in self._streams:
+            for profile in sorted(self._profiles - known):
+                self._link.set_state(self._topics.state(stream, profile), "OFF", at_rest="OFF")
+            for profile in sorted(known - self._profiles):
+                # An empty payload takes a retained message away.
+                self._link.set_state(self._topics.state(stream, profile), "", at_rest="")
 
     def event(self, event: SoundEvent, *, clip_url: str | None = None) -> None:
         """Tell what was heard, and whether the sound goes on."""

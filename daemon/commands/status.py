@@ -55,7 +55,7 @@ def _node_table(answer: dict[str, Any]) -> Table:
     table.add_row("audio model", answer["audio_model"])
     table.add_row("counts", ", ".join(f"{answer[name]} {name}" for name in counts))
     table.add_row("state folder", answer["state_dir"])
-    for door in ("mqtt", "evidence", "history", "rule_files"):
+    for door in ("mqtt", "evidence", "history", "rule_files", "profile_files"):
         table.add_row(door.replace("_", " "), _door(answer[door]))
     return table
 

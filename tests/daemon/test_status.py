@@ -46,6 +46,7 @@ _STATUS = Status(
     evidence=DoorStatus(state="ok", since=None, error=""),
     history=DoorStatus(state="ok", since=None, error=""),
     rule_files=DoorStatus(state="ok", since=None, error=""),
+    profile_files=DoorStatus(state="ok", since=None, error=""),
 )
 
 
