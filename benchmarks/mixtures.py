@@ -2,7 +2,7 @@
 
     pieces = list(mixtures(events_of(rows, "fireworks"), places_for(rows, "fireworks"), count=500, seed=0))
 
-A mixture is half a minute of a place. About half of them hold one sound, at a stated event-to-background
+A mixture is half a minute of a place. Half of them hold one sound, at a stated event-to-background
 ratio (EBR): the RMS of the sound over the RMS of what lies under it. The same rows and seed give the same
 samples, and mixture number n does not depend on how many there are.
 """
@@ -124,7 +124,9 @@ def _mixture(
 ) -> Mixture:
     rng = np.random.default_rng((seed, number))
     ebr_db = recipe.ebr_db[number % len(recipe.ebr_db)]
-    present = bool(rng.random() < recipe.presence)
+    # Spread evenly, so that every ratio has its share of events however few mixtures there are.
+    turn = number // len(recipe.ebr_db)
+    present = int((turn + 1) * recipe.presence) > int(turn * recipe.presence)
     event = events[int(rng.integers(len(events)))]
     sound = cut_event(event, recipe.longest_event_s)
     assert sound is not None, "silent clips were sorted out"
