@@ -75,6 +75,10 @@ class ManifestError(FileError, ModelError):
     """The manifest of a model cannot be used, or the model is not what it says."""
 
 
+class PromptError(OwnerError):
+    """A full audio model cannot be asked this: too long, or a part that it has no place for."""
+
+
 class AudioDeviceError(OwnerError):
     """A capture device or the library that reaches it is missing; the text names package or devices."""
 

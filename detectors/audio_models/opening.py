@@ -1,0 +1,65 @@
+"""From a model's folder to the model: which family it is of is read from its configuration."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import yaml
+
+from detectors.audio_models import AudioModel, LoadOptions
+from detectors.audio_models.memory_plan import MemoryPart
+from foundation.errors import ModelError
+
+FAMILIES: tuple[str, ...] = ()
+"""Packages beside this file, asked in this order."""
+
+
+class Family(Protocol):
+    """What each family's package offers; see `detectors.audio_models`."""
+
+    def recognises(self, config: Mapping[str, Any]) -> bool:
+        """Tell whether a folder's configuration is of this family."""
+
+    def memory_parts(self, config: Mapping[str, Any]) -> tuple[MemoryPart, ...]:
+        """Return the model's size by part."""
+
+    def open_model(self, folder: Path, load: LoadOptions) -> AudioModel:
+        """Load the model."""
+
+
+def read_config(folder: Path) -> Mapping[str, Any]:
+    """Read `config.json`, or mini-omni's `model_config.yaml`. Raises ModelError if there is neither."""
+    try:
+        if (folder / "config.json").is_file():
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        elif (folder / "model_config.yaml").is_file():
+            config = yaml.safe_load((folder / "model_config.yaml").read_text(encoding="utf-8"))
+        else:
+            raise ModelError(
+                f"{folder}: no config.json or model_config.yaml; name the folder as its makers publish it"
+            )
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ModelError(f"{folder}: its configuration cannot be read: {error}") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{folder}: its configuration is not a mapping")
+    return config
+
+
+def family_of(folder: Path) -> Family:
+    """Find out which family a folder is of. Raises ModelError if it is of none."""
+    config = read_config(folder)
+    for name in FAMILIES:
+        family = cast("Family", importlib.import_module(f"detectors.audio_models.{name}"))
+        if family.recognises(config):
+            return family
+    found = config.get("architectures") or config.get("model_type") or config.get("name")
+    raise ModelError(f"{folder}: holds {found}, and heard knows {', '.join(FAMILIES)}")
+
+
+def open_model(folder: Path, load: LoadOptions) -> AudioModel:
+    """Load the model that a folder holds. Raises ModelError, which names the file or the tensor."""
+    return family_of(folder).open_model(folder, load)
