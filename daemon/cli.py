@@ -8,7 +8,20 @@ from contextlib import suppress
 
 import typer
 
-from daemon.commands import audio, check, demo, evidence, models, profiles, rules, run, schema, status
+from daemon.commands import (
+    audio,
+    check,
+    demo,
+    events,
+    evidence,
+    feedback,
+    models,
+    profiles,
+    rules,
+    run,
+    schema,
+    status,
+)
 from foundation.errors import HeardError, OwnerError
 
 app = typer.Typer(
@@ -26,6 +39,8 @@ app.command("check", epilog="Example: heard check --config /etc/heard/heard.yaml
 app.command("replay", epilog="Example: heard replay night.flac porch.wav --json")(audio.replay)
 app.command("devices", epilog="Example: heard devices --json")(audio.devices)
 app.command("status", epilog="Example: heard status --json")(status.status)
+app.command("events", epilog="Example: heard events --profile doorbell --json")(events.events)
+app.command("feedback", epilog="Example: heard feedback 3f2a9c0d1e5b7788 wrong")(feedback.feedback)
 app.add_typer(profiles.group, name="profiles")
 app.add_typer(rules.group, name="rules")
 app.add_typer(evidence.group, name="evidence")

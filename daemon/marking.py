@@ -12,11 +12,11 @@ from daemon.event_memory import FILE_NAME as MEMORY_FILE
 from daemon.event_memory import read_decided_on
 from daemon.evidence import clip_path
 from daemon.history_file import read_event, read_events
-from daemon.teacher import CONFIRMED
+from daemon.teacher import CONFIRMED, named
 from fewshot_profiles.calibration import logit, sigmoid
 from fewshot_profiles.correction import corrected
 from fewshot_profiles.embedding import embed_clip
-from fewshot_profiles.enrollment import Teaching, add_examples
+from fewshot_profiles.enrollment import Surroundings, Teaching, add_examples, with_negatives
 from fewshot_profiles.example_embedding import embed_as_recorded
 from fewshot_profiles.profile import Example, Mark, Profile
 from fewshot_profiles.promise import background_under
@@ -87,7 +87,8 @@ class Marking:
     def mark(self, event_id: str, verdict: Verdict, *, apply: bool) -> Effect:
         """Say of an event that it was right or wrong. Raises OwnerError for one that is not known."""
         event = self._event(event_id)
-        profile = self._teacher.profile(event.profile)
+        surroundings = self._teacher.surroundings()
+        profile = named(surroundings.others, event.profile)
         hops = self._hops(event, profile)
         mark = Mark(verdict=verdict, event=event.id, stream=event.stream, at=utc_text(event.onset_at))
         if any(known.event == event.id and known.verdict == verdict for known in profile.marks):
@@ -95,8 +96,12 @@ class Marking:
                 f"event {event.id} is marked {verdict} already; `heard profiles undo {profile.name}` "
                 "takes the last change of the profile back"
             )
-        changed = self._wrong(profile, hops) if verdict == "wrong" else _right(profile, hops, event)
-        return self._finish(profile, changed, mark, [hops], apply=apply)
+        if verdict == "wrong":
+            changed = _wrong(profile, hops, surroundings)
+        else:
+            changed = _with_examples(profile, [hops], [event.id], CONFIRMED)
+        effect = self._effect(profile, changed, mark, [hops], surroundings)
+        return self._finish(profile, changed, mark, effect, apply=apply)
 
     def missed(
         self,
@@ -108,39 +113,36 @@ class Marking:
         apply: bool,
     ) -> Effect:
         """Say that a profile's sound was there and made no event; `spans` are Unix seconds."""
-        profile = self._teacher.profile(name)
+        surroundings = self._teacher.surroundings(without=spans)
+        profile = named(surroundings.others, name)
         at = utc_text(spans[0][0]) if spans else ""
         mark = Mark(verdict="missed", event="", stream=stream, at=at)
-        surroundings = self._teacher.surroundings(without=spans)
         hops = [embed_as_recorded(surroundings.encoder, recording) for recording in recordings]
         if profile.embedded.variant is None:
             changed = _with_examples(profile, hops, [recording.name for recording in recordings], "missed")
             wrong = profile.embedded.negatives
             head = corrected(profile, wrong=wrong, missed=np.concatenate(hops), bank=surroundings.bank)
             changed = replace(changed, detector=replace(changed.detector, head=head))
-            return self._finish(profile, changed, mark, hops, apply=apply)
-        teaching = Teaching(name=name, source="missed")
-        changed = add_examples(profile, teaching, recordings, surroundings).profile
-        return self._finish(profile, changed, mark, hops, apply=apply, recordings=recordings)
-
-    def _wrong(self, profile: Profile, hops: NDArray[np.float32]) -> Profile:
-        negatives = np.concatenate([profile.embedded.negatives, hops])
-        with_it = replace(profile, embedded=replace(profile.embedded, negatives=negatives))
-        missed = np.zeros((0, hops.shape[1]), np.float32)
-        bank = self._teacher.surroundings().bank
-        head = corrected(with_it, wrong=negatives, missed=missed, bank=bank)
-        return replace(with_it, detector=replace(with_it.detector, head=head))
+            kept: Sequence[ExampleAudio] = ()
+        else:
+            teaching = Teaching(name=name, source="missed")
+            changed = add_examples(profile, teaching, recordings, surroundings).profile
+            kept = recordings
+        effect = self._effect(profile, changed, mark, hops, surroundings)
+        return self._finish(profile, changed, mark, effect, apply=apply, recordings=kept)
 
     def _finish(
         self,
         before: Profile,
         changed: Profile,
         mark: Mark,
-        sounds: Sequence[NDArray[np.float32]],
+        effect: Effect,
         *,
         apply: bool,
         recordings: Sequence[ExampleAudio] = (),
     ) -> Effect:
+        if not apply:
+            return effect
         what = f"event {mark.event}" if mark.event else f"a sound on {mark.stream}"
         after = replace(
             changed,
@@ -148,19 +150,20 @@ class Marking:
             revision=before.revision + 1,
             change=f"{what} marked {mark.verdict}",
         )
-        effect = self._effect(before, after, mark, sounds)
-        if not apply:
-            return effect
         self._teacher.store(after, recordings)
         return replace(effect, applied=True)
 
     def _effect(
-        self, before: Profile, after: Profile, mark: Mark, sounds: Sequence[NDArray[np.float32]]
+        self,
+        before: Profile,
+        after: Profile,
+        mark: Mark,
+        sounds: Sequence[NDArray[np.float32]],
+        surroundings: Surroundings,
     ) -> Effect:
         wanted = mark.verdict != "wrong"
         settled = all(_heard(after, hops) == wanted for hops in sounds)
         turned, judged = self._turned(before, after)
-        surroundings = self._teacher.surroundings()
         home = None if surroundings.home is None else surroundings.home.not_taken_for(before.name)
         rates = [
             24.0
@@ -239,8 +242,11 @@ class Marking:
         return np.asarray(hops[best])
 
 
-def _right(profile: Profile, hops: NDArray[np.float32], event: SoundEvent) -> Profile:
-    return _with_examples(profile, [hops], [event.id], CONFIRMED)
+def _wrong(profile: Profile, hops: NDArray[np.float32], surroundings: Surroundings) -> Profile:
+    """Return the profile with one more sound that it is not, and its head moved away from it."""
+    negatives = np.concatenate([profile.embedded.negatives, hops])
+    with_it = replace(profile, embedded=replace(profile.embedded, negatives=negatives))
+    return with_negatives(with_it, surroundings.bank)
 
 
 def _with_examples(
@@ -282,7 +288,9 @@ def _heard(profile: Profile, hops: NDArray[np.float32]) -> bool:
 def _score(profile: Profile, hops: NDArray[np.float32]) -> float:
     """Return the score that enough of the hops reach."""
     logits = np.sort(profile.detector.head.logits(hops))[::-1]
-    needed = _SUSTAINED_HOPS if profile.kind == "sustained" else 1
+    # Of a profile that ships only a few hops of each example are there.
+    few = profile.embedded.variant is None and len(hops) <= _SUSTAINED_HOPS
+    needed = 1 if few or profile.kind == "impulse" else _SUSTAINED_HOPS
     return float(sigmoid(logits[min(needed, len(logits)) - 1]))
 
 

@@ -72,10 +72,7 @@ class Teacher:
 
     def profile(self, name: str) -> Profile:
         """Return the profile of this name. Raises OwnerError where there is none."""
-        profiles = {profile.name: profile for profile in self.profiles()}
-        if name not in profiles:
-            raise OwnerError(f"there is no profile {name!r}{did_you_mean(name, list(profiles))}")
-        return profiles[name]
+        return named(self.profiles(), name)
 
     def surroundings(self, *, without: Sequence[tuple[float, float]] = ()) -> Surroundings:
         """Return what profiles are fitted in now; `without` the spans in which the sound itself was made."""
@@ -102,7 +99,8 @@ class Teacher:
         surroundings = self.surroundings(without=without)
         before = self.folder / teaching.name
         if add:
-            result = add_examples(self.profile(teaching.name), teaching, recordings, surroundings)
+            profile = named(surroundings.others, teaching.name)
+            result = add_examples(profile, teaching, recordings, surroundings)
         else:
             result = enroll_recordings(teaching, recordings, surroundings)
             revision = read_outline(before, self.encoder.id).revision + 1 if before.is_dir() else 1
@@ -124,7 +122,8 @@ class Teacher:
 
     def report(self, name: str) -> Report:
         """Return what is known of a profile now."""
-        profile, surroundings = self.profile(name), self.surroundings()
+        surroundings = self.surroundings()
+        profile = named(surroundings.others, name)
         home = surroundings.home
         if profile.embedded.variant is None:
             ordinary = None if home is None else home.not_taken_for(name)
@@ -156,7 +155,8 @@ class Teacher:
 
     def promise(self, name: str, false_alarms_per_hour: float) -> Profile:
         """Let a profile keep another rate of false alarms, or the same one on what is known now."""
-        profile, surroundings = self.profile(name), self.surroundings()
+        surroundings = self.surroundings()
+        profile = named(surroundings.others, name)
         home = surroundings.home
         if profile.embedded.variant is None:
             ordinary = None if home is None else home.not_taken_for(name)
@@ -239,6 +239,14 @@ class Teacher:
 
 CONFIRMED = "event"
 """The source of an example that is an event which the owner called right; of its audio nothing is kept."""
+
+
+def named(profiles: Sequence[Profile], name: str) -> Profile:
+    """Return the profile of this name. Raises OwnerError where there is none."""
+    by_name = {profile.name: profile for profile in profiles}
+    if name not in by_name:
+        raise OwnerError(f"there is no profile {name!r}{did_you_mean(name, list(by_name))}")
+    return by_name[name]
 
 
 def at_promise(profile: Profile, threshold_logit: float, per_hour: float) -> Profile:

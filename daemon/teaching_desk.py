@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from detectors.types import Samples
     from fewshot_profiles.enrollment import EnrollmentResult
 
-NICENESS = 10
+NICENESS = 5
 """Teaching gives way to hearing where both want the same core."""
 
 GUIDE_PATIENCE_S = 120.0

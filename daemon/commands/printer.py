@@ -22,10 +22,10 @@ class Printer(Observer):
         self._write = write
 
     def event(self, event: SoundEvent) -> None:
-        """Print time, stream, profile, score and level."""
+        """Print time, stream, profile, score, level and the id by which it can be marked."""
         if event.phase is Phase.STARTED:
             clock = datetime.fromtimestamp(event.onset_at).astimezone().strftime("%H:%M:%S")
             heard = f"{event.score:.2f}  {event.level_dbfs:.0f} dBFS"
             # Whoever read this output may have gone; the daemon listens on.
             with suppress(OSError):
-                self._write(f"{clock}  {event.stream}  {event.profile}  {heard}")
+                self._write(f"{clock}  {event.stream}  {event.profile}  {heard}  {event.id}")

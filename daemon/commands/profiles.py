@@ -1,33 +1,34 @@
-"""`heard profiles`: the sounds that are known, and teaching one more."""
+"""`heard profiles`: the sounds that are known; their reports, versions and files."""
 
 # ruff: noqa: FBT002 - flags of commands
 
 from __future__ import annotations
 
-import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from daemon.commands import enroll
 from daemon.commands.options import ConfigOption, JsonOption, print_json
 
 if TYPE_CHECKING:
-    from fewshot_profiles.enrollment import EnrollmentResult
+    from daemon.teacher import Teacher
     from fewshot_profiles.profile import Profile
 
 group = typer.Typer(help="The sounds that are known.", no_args_is_help=True)
+group.command("enroll", epilog="Example: heard profiles enroll doorbell ring1.wav ring2.wav ring3.wav")(
+    enroll.enroll
+)
+
+NameArgument = Annotated[str, typer.Argument(help="The profile.", metavar="NAME")]
 
 
 @group.command("list", epilog="Example: heard profiles list --json")
 def list_profiles(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the profiles that the daemon listens for."""
-    from daemon.config import load_config
-    from daemon.models.choice import load_encoder
-    from daemon.parts import load_profiles
-
-    settings = load_config(config)
-    profiles = load_profiles(settings, load_encoder(settings).id)
+    profiles = teacher_of(config).profiles()
     if as_json:
         for profile in profiles:
             print_json(_as_json(profile))
@@ -35,43 +36,128 @@ def list_profiles(config: ConfigOption = None, as_json: JsonOption = False) -> N
         _show(profiles)
 
 
-@group.command("enroll", epilog="Example: heard profiles enroll doorbell ring1.wav ring2.wav ring3.wav")
-def enroll(
-    name: Annotated[str, typer.Argument(help="What the sound is called: a-z, 0-9 and _.")],
-    files: Annotated[list[Path], typer.Argument(help="1 to 20 recordings of it; three to five are good.")],
-    description: Annotated[str, typer.Option(help="What it sounds like, in words.")] = "",
-    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given several times.")] = None,
-    into: Annotated[
-        Path | None,
-        typer.Option(help="The folder of profiles to put it in; by default `profiles` in the state folder."),
+@group.command("report", epilog="Example: heard profiles report doorbell --page doorbell.html")
+def report(
+    name: NameArgument,
+    page: Annotated[
+        Path | None, typer.Option(help="Write it as a page with pictures to this HTML file.")
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Teach a sound from a few recordings, and say how far it can be trusted."""
-    from daemon.config import load_config
-    from daemon.models.choice import load_bank, load_encoder
-    from daemon.parts import load_profiles, taught_folder
-    from fewshot_profiles.enrollment import Teaching
-    from fewshot_profiles.enrollment import enroll as enroll_files
-    from fewshot_profiles.folder import NAME_PATTERN, write_profile
+    """Say how far a profile can be trusted, and what would make it better."""
+    from daemon.commands.telling import report_lines
+    from daemon.report_page import report_page
+    from foundation.atomic_file import write_atomically
 
-    if not re.fullmatch(NAME_PATTERN, name):
-        raise typer.BadParameter(f"{name!r} is no name for a profile: use a-z, 0-9 and _")
-    settings = load_config(config)
-    encoder = load_encoder(settings)
-    result = enroll_files(
-        Teaching(name=name, description=description, tags=tuple(tag or ())),
-        files,
-        encoder=encoder,
-        bank=load_bank(settings, encoder.id),
-        others=load_profiles(settings, encoder.id),
-    )
-    folder = write_profile(result.profile, into or taught_folder(settings), result.recordings)
+    teacher = teacher_of(config)
+    found = teacher.report(name)
+    if page is not None:
+        recordings = teacher.recordings(teacher.profile(name))
+        write_atomically(page, report_page(found, recordings).encode())
     if as_json:
-        print_json(_as_json(result.profile) | _report(result) | {"folder": str(folder)})
+        print_json(asdict(found))
+        return
+    for line in report_lines(asdict(found)):
+        typer.echo(line)
+    if page is not None:
+        typer.echo(f"The page with pictures: {page}")
+
+
+@group.command("promise", epilog="Example: heard profiles promise doorbell 0.5")
+def promise(
+    name: NameArgument,
+    per_day: Annotated[float, typer.Argument(help="False alarms a day that are acceptable.", min=1e-4)],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a profile keep another rate of false alarms, judged on all that is known of this home."""
+    from daemon.control import ask
+
+    teacher = teacher_of(config)
+    request = {"do": "promise", "name": name, "false_alarms_per_day": per_day}
+    answer = ask(teacher.config.state_dir, request)
+    if answer is None:
+        changed = teacher.promise(name, per_day / 24.0)
+        answer = {"profile": name, "threshold": round(changed.threshold, 4), "version": changed.version}
+    if as_json:
+        print_json(answer)
     else:
-        _show_report(result, folder)
+        typer.echo(f"{name} is heard from a score of {answer['threshold']} on.")
+
+
+@group.command("versions", epilog="Example: heard profiles versions doorbell")
+def versions(name: NameArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List what a profile of yours has been, the newest last."""
+    found = teacher_of(config).versions(name)
+    if as_json:
+        print_json([asdict(version) for version in found])
+        return
+    for version in found:
+        here = "  (in force)" if version.in_force else ""
+        typer.echo(f"{version.revision:3}  {version.change}; {version.examples} examples{here}")
+
+
+@group.command("undo", epilog="Example: heard profiles undo doorbell")
+def undo(name: NameArgument, config: ConfigOption = None) -> None:
+    """Take the last change of a profile back: teaching, a mark, a promise, or its removal."""
+    from daemon.control import ask
+
+    teacher = teacher_of(config)
+    answer = ask(teacher.config.state_dir, {"do": "undo", "name": name})
+    typer.echo(teacher.undo(name) if answer is None else answer["message"])
+
+
+@group.command("remove", epilog="Example: heard profiles remove doorbell")
+def remove(name: NameArgument, config: ConfigOption = None) -> None:
+    """Take a profile of yours away; `heard profiles undo NAME` brings it back."""
+    teacher_of(config).remove(name)
+    typer.echo(f"{name} is gone. `heard profiles undo {name}` brings it back.")
+
+
+@group.command("export", epilog="Example: heard profiles export doorbell --to doorbell.heard-profile")
+def export(
+    name: NameArgument,
+    to: Annotated[
+        Path | None, typer.Option(help="The file; by default NAME.heard-profile here.", show_default=False)
+    ] = None,
+    without_audio: Annotated[
+        bool, typer.Option("--without-audio", help="Leave the recordings of its examples out.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Write a profile as one file, to share it or to move it."""
+    from fewshot_profiles.archive import SUFFIX
+
+    teacher = teacher_of(config)
+    path = teacher.export(name, to or Path(f"{name}{SUFFIX}"), with_audio=not without_audio)
+    typer.echo(f"Written to {path}.")
+
+
+@group.command("import", epilog="Example: heard profiles import doorbell.heard-profile --as back_door")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A file that `heard profiles export` wrote.")],
+    name: Annotated[str | None, typer.Option("--as", help="Another name for it.", show_default=False)] = None,
+    replacing: Annotated[
+        bool, typer.Option("--replace", help="Take the place of one that is there.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Take in an exported profile. It is checked like anything from elsewhere."""
+    if name is not None:
+        enroll.check_name(name)
+    profile = teacher_of(config).import_(file, name=name, replacing=replacing)
+    typer.echo(f"{profile.name} is taken in. A running daemon listens for it at once.")
+
+
+def teacher_of(config: Path | None) -> Teacher:
+    """Return who teaches on the configuration at `config`."""
+    from daemon.config import load_config
+    from daemon.models.choice import load_encoder
+    from daemon.teacher import Teacher
+
+    settings = load_config(config)
+    return Teacher(settings, load_encoder(settings))
 
 
 def _as_json(profile: Profile) -> dict[str, object]:
@@ -82,29 +168,10 @@ def _as_json(profile: Profile) -> dict[str, object]:
         "kind": profile.kind,
         "threshold": round(profile.threshold, 4),
         "version": profile.version,
+        "revision": profile.revision,
         "examples": len(profile.examples),
         "encoder": profile.detector.encoder,
     }
-
-
-def _report(result: EnrollmentResult) -> dict[str, object]:
-    return {
-        "leave_one_out_recall": result.leave_one_out_recall,
-        "false_alarms_per_hour": result.false_alarms_per_hour,
-        "confused_with": list(result.confused_with),
-        "verdicts": [str(verdict) for verdict in result.verdicts],
-    }
-
-
-def _show_report(result: EnrollmentResult, folder: Path) -> None:
-    for verdict in result.verdicts:
-        typer.echo(str(verdict))
-    if result.leave_one_out_recall is not None:
-        typer.echo(f"Each example against the others: {result.leave_one_out_recall:.0%} heard.")
-    typer.echo(f"False alarms to expect: {24 * result.false_alarms_per_hour:.1f} a day.")
-    if result.confused_with:
-        typer.echo(f"It may be taken for: {', '.join(result.confused_with)}.")
-    typer.echo(f"Written to {folder}. A daemon that runs takes it up when it is restarted.")
 
 
 def _show(profiles: tuple[Profile, ...]) -> None:
