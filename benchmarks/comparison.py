@@ -67,6 +67,11 @@ def _probe(decision: str) -> Callable[[Result], str]:
     return lambda result: _interval(result["decisions"][decision]["accuracy"], 3)
 
 
+def _fooled(result: Result) -> str:
+    share = result["clips_that_fooled"]
+    return NOTHING if share is None else _interval(share)
+
+
 def _ratios(result: Result) -> str:
     return " / ".join(f"{each['f1']:.2f}" for each in result["by_ebr"].values())
 
@@ -117,6 +122,7 @@ ROWS = (
         "stock profiles: false alarms an hour, all together",
         lambda r: _interval(r["per_hour"]),
     ),
+    _row("false_alarms", "clips of other sounds that fool any of them", _fooled),
     _row("rare_events", "rare events, F1", lambda result: f"{result['f1']:.3f}"),
     _row("rare_events", "F1 at −6 / 0 / 6 dB", _ratios),
     _row("rare_events", "error rate", lambda result: f"{result['error_rate']:.2f}"),

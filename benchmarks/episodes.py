@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+UNKNOWN_TAKEN = 0.01
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """How an episode is drawn."""
@@ -34,6 +37,8 @@ class Outcome:
     accuracy: Estimate
     open_set_auroc: Estimate | None
     """Known against unknown queries by the best cosine; None when all classes are always in the episode."""
+    open_set_recall: Estimate | None
+    """Known queries taken for the right class, where one unknown query in a hundred is taken for any"""
 
 
 class TooFewClips(Exception):
@@ -55,7 +60,7 @@ def run_episodes(
             f"of different origin; {len(classes)} have them"
         )
     rng = np.random.default_rng(protocol.seed)
-    known_share, separation = [], []
+    known_share, separation, kept = [], [], []
     for _ in range(protocol.episodes):
         order = rng.permutation(len(classes))
         drawn = [draw(classes[at], origins, protocol, rng) for at in order[: protocol.ways]]
@@ -70,9 +75,11 @@ def run_episodes(
             best_known = np.concatenate(cosines).max(axis=1)
             best_other = (embeddings[np.concatenate(others)] @ prototypes.T).max(axis=1)
             separation.append(auroc(best_known, best_other))
+            kept.append((hits & (best_known > np.quantile(best_other, 1.0 - UNKNOWN_TAKEN))).mean())
     return Outcome(
         accuracy=mean_of(np.array(known_share)),
         open_set_auroc=mean_of(np.array(separation)) if separation else None,
+        open_set_recall=mean_of(np.array(kept)) if kept else None,
     )
 
 

@@ -39,6 +39,8 @@ def test_classes_that_lie_apart_are_told_apart() -> None:
     assert outcome.accuracy.mean == 1.0
     assert outcome.open_set_auroc is not None
     assert outcome.open_set_auroc.mean == 1.0
+    assert outcome.open_set_recall is not None
+    assert outcome.open_set_recall.mean == 1.0
 
 
 def test_noise_is_told_apart_by_chance_only() -> None:

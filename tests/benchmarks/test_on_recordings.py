@@ -49,6 +49,16 @@ def test_false_alarms_say_hours_and_every_profile(shared: Path, tmp_path: Path) 
     assert result["hours"] == pytest.approx(29.4 / 3600, rel=0.02)
     assert result["events"] == len(result["alarms"])
     assert result["per_hour"]["high"] > result["per_hour"]["value"]
+    assert result["clips_that_fooled"] is None
+
+
+def test_false_alarms_list_what_clips_of_other_sounds_fooled(shared: Path, tmp_path: Path) -> None:
+    """Eight clips of a hen beside the keyboard: only other profiles than its own can be fooled by them."""
+    rows = ["--where", "split=valid", "--where", "label=keyboard", "--where", "label=hen"]
+    result = false_alarms.main(options(shared, tmp_path, *rows))
+    assert "hen" not in result["rejections"]
+    assert all(sounds.keys() == {"hen"} for sounds in result["rejections"].values())
+    assert 0.0 <= result["clips_that_fooled"]["value"] <= 1.0
 
 
 def test_throughput_finds_a_number_of_streams(shared: Path, tmp_path: Path) -> None:
