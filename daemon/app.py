@@ -17,6 +17,7 @@ from daemon.evidence_store import EvidenceStore
 from daemon.hearing import hear
 from daemon.history import History
 from daemon.inbox import Inbox
+from daemon.mqtt_requests import MqttRequests
 from daemon.notify import Notifier
 from daemon.parts import make_pipeline, read_rule_set
 from daemon.reactions import Reach, Reactions
@@ -29,6 +30,7 @@ from daemon.state_lock import hold_state_folder
 from daemon.status import serve_status
 from daemon.vitals import Body, Tally, Vitals
 from daemon.zone import local_zone
+from integrations.topics import Topics
 from rules.engine import Engine
 
 if TYPE_CHECKING:
@@ -106,6 +108,9 @@ class App:
                     adopt=lambda profiles: _listened_for(profiles, announcer, rule_files),
                 )
             )
+            if link is not None and config.mqtt is not None:
+                topics = Topics(prefix=config.mqtt.prefix, node=config.node)
+                school.answer_over(MqttRequests(link, topics, school.desk))
             captures = self._captures(recorder)
             body = Body(
                 node=config.node,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from daemon.config import Config
     from daemon.hearing import Heard
+    from daemon.mqtt_requests import MqttRequests
     from daemon.recorder import EvidenceRecorder
     from detectors.encoders import Encoder
     from fewshot_profiles.profile import Profile
@@ -60,6 +61,7 @@ class School:
         self._stack = AsyncExitStack()
         self._changes = Changes(_log)
         self._listened_for: asyncio.Future[None] | None = None
+        self._over_mqtt: MqttRequests | None = None
         self.ear = Ear(encoder.id)
         self.orders = Orders()
         self._memory = EventMemory(config.state_dir / FILE_NAME, encoder.id)
@@ -90,9 +92,14 @@ class School:
         """Remember what the events of a round were decided on."""
         self._memory.put(heard.decided_on)
 
+    def answer_over(self, requests: MqttRequests) -> None:
+        """Answer what comes over MQTT, too."""
+        self._over_mqtt = requests
+
     def tasks(self) -> Mapping[str, Coroutine[None, None, None]]:
         """Return what has to run beside the hearing, by name."""
-        return {
+        over_mqtt = {} if self._over_mqtt is None else {"mqtt requests": self._over_mqtt.run()}
+        return over_mqtt | {
             "profile files": self.files.run(),
             "ambience": self._keep_ambience(),
             "promises": self._keep_promises(),

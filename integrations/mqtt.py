@@ -19,6 +19,7 @@ from foundation.owned_task import OwnedTask
 from integrations.topics import check_topic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 BACKOFF_FIRST_S = 1.0
@@ -87,6 +88,8 @@ class MqttLink:
         self._messages: deque[_Message] = deque()
         self._states: dict[str, _State] = {}
         self._unsaid: dict[str, None] = {}
+        self._listeners: dict[str, Callable[[bytes], None]] = {}
+        self._unsubscribed: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task = OwnedTask()
@@ -139,6 +142,16 @@ class MqttLink:
             self._states[topic] = state
             self._unsaid[topic] = None
             self._wake.set()
+
+    def listen(self, topic: str, on_message: Callable[[bytes], None]) -> None:
+        """Call `on_message` with what others publish to `topic` from now on.
+
+        It must not wait. A retained message is an old one, and is not given.
+        """
+        check_topic(topic)
+        self._listeners[topic] = on_message
+        self._unsubscribed[topic] = None
+        self._wake.set()
 
     async def __aenter__(self) -> Self:
         await self._task.start(self._run(), name="mqtt")
@@ -203,22 +216,33 @@ class MqttLink:
         )
 
     async def _read(self, client: Client) -> None:
-        async for _ in client.messages:
-            pass
+        async for message in client.messages:
+            on_message = self._listeners.get(message.topic.value)
+            if on_message is not None and not message.retain and isinstance(message.payload, bytes):
+                on_message(message.payload)
 
     async def _say_everything(self, client: Client) -> None:
         """Return once stopping and all has been said; else say what comes."""
         self._unsaid = dict.fromkeys(self._states)
+        self._unsubscribed = dict.fromkeys(self._listeners)
+        await self._subscribe(client)
         await self._say_states(client)
         await client.publish(self._available, "online", qos=1, retain=True)
         self._came_up()
         while True:
             self._wake.clear()
+            await self._subscribe(client)
             await self._say_states(client)
             await self._say_messages(client)
             if self._stopping.is_set() and not self._wake.is_set():
                 return
             await self._wake.wait()
+
+    async def _subscribe(self, client: Client) -> None:
+        while self._unsubscribed:
+            topic = next(iter(self._unsubscribed))
+            del self._unsubscribed[topic]
+            await client.subscribe(topic, qos=1)
 
     async def _say_states(self, client: Client) -> None:
         while self._unsaid:

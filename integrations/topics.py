@@ -85,6 +85,16 @@ class Topics:
         """Counters of the node, JSON."""
         return f"{self.root}/stats"
 
+    @property
+    def feedback(self) -> str:
+        """Where others say that an event was right or wrong, JSON; the answer goes to `…/result`."""
+        return f"{self.root}/feedback"
+
+    @property
+    def teach(self) -> str:
+        """Where others ask to teach from the last seconds, JSON; the answer goes to `…/result`."""
+        return f"{self.root}/teach"
+
     def status(self, stream: str) -> str:
         """`online` or `offline`; retained."""
         return f"{self.root}/{topic_id(stream)}/status"

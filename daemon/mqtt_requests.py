@@ -1,0 +1,83 @@
+"""Teaching and feedback over MQTT: the same requests as over the socket, one at a time, answered in JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from daemon.control import answers, read_request
+from foundation.errors import HeardError, OwnerError
+
+if TYPE_CHECKING:
+    from daemon.teaching_desk import TeachingDesk
+    from integrations.mqtt import MqttLink
+    from integrations.topics import Topics
+
+MAX_WAITING = 20
+"""Requests beyond these are dropped: nobody marks so fast."""
+
+MAX_REQUEST_BYTES = 100_000
+
+_log = logging.getLogger(__name__)
+
+
+class MqttRequests:
+    """Listens on the node's `feedback` and `teach` topics and publishes each answer to `…/result`.
+
+    Feedback is `{"event": id, "verdict": "wrong"}`, or `{"profile": name, "verdict": "missed"}`
+    with `stream` and `last_s`; teaching is `{"profile": name}` with `stream`, `last_s` and the like. Both are
+    applied at once.
+    """
+
+    def __init__(self, link: MqttLink, topics: Topics, desk: TeachingDesk) -> None:
+        self._link = link
+        self._desk = desk
+        self._waiting: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(MAX_WAITING)
+        for topic in (topics.feedback, topics.teach):
+            link.listen(topic, lambda payload, topic=topic: self._put(topic, payload))  # type: ignore[misc] # mypy cannot infer a default's type
+        self._teach = topics.teach
+
+    async def run(self) -> None:
+        """Answer what comes, until cancelled."""
+        while True:
+            topic, payload = await self._waiting.get()
+            answer = await self._answer(payload, teaching=topic == self._teach)
+            self._link.publish(f"{topic}/result", json.dumps(answer, ensure_ascii=False))
+
+    def _put(self, topic: str, payload: bytes) -> None:
+        if self._waiting.full() or len(payload) > MAX_REQUEST_BYTES:
+            _log.warning("a message on %s was dropped: too many wait, or it is too long", topic)
+            return
+        self._waiting.put_nowait((topic, payload))
+
+    async def _answer(self, payload: bytes, *, teaching: bool) -> dict[str, Any]:
+        done: dict[str, Any] = {}
+        try:
+            request = read_request(json.dumps(_as_request(payload, teaching=teaching)))
+            async for line in answers(self._desk, request):
+                done = line.get("done") or done
+        except HeardError as error:
+            return {"ok": False, "error": str(error)}
+        except Exception as error:  # noqa: BLE001 - a fault in one message must not end the daemon
+            _log.exception("a request over MQTT failed")
+            return {"ok": False, "error": f"{type(error).__name__}: {error}"}
+        return {"ok": True, **done}
+
+
+def _as_request(payload: bytes, *, teaching: bool) -> dict[str, Any]:
+    """Return the socket's request for what a message says. Raises OwnerError."""
+    try:
+        said = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise OwnerError(f"the message is not JSON: {error}") from error
+    if not isinstance(said, dict):
+        raise OwnerError('the message should be a JSON object, such as {"event": "…", "verdict": "wrong"}')
+    named = {"name": said.pop("profile")} if "profile" in said else {}
+    if teaching:
+        return {"do": "enroll", **named, **said}
+    if said.get("verdict") == "missed":
+        del said["verdict"]
+        return {"do": "missed", "apply": True, **named, **said}
+    return {"do": "mark", "apply": True, **said}
