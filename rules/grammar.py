@@ -9,7 +9,7 @@ from foundation.yaml_document import YamlDocument
 from rules.action_grammar import read_actions
 from rules.condition_grammar import read_condition
 from rules.data_grammar import read_variables
-from rules.model import EMIT, MAX_RUNS, Mode, Rule, SoundTrigger
+from rules.model import MAX_RUNS, Mode, Rule, SoundTrigger
 from rules.reading import Node, read_each, read_key
 from rules.scope import read_name
 from rules.trigger_grammar import read_trigger
@@ -25,6 +25,9 @@ RULE_KEYS = (
     "cooldown", "keep_firing_for",
 )  # fmt: skip
 SINGULAR = {"trigger": "triggers", "condition": "conditions", "action": "actions"}
+
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 def read_rule(node: Node, scope: Scope) -> Rule | None:
@@ -46,7 +49,7 @@ def read_rule(node: Node, scope: Scope) -> Rule | None:
     scope = replace(
         scope,
         trigger_ids=tuple(trigger.id for trigger in triggers if trigger.id),
-        variables=frozenset(_variable_names(node.value)),
+        variables=frozenset(_variable_names(node.value)) if scope.variables_possible else _NOTHING,
     )
     rule = Rule(
         id=read_key(keys, "id", read_name, ""),
@@ -72,22 +75,6 @@ def read_rule(node: Node, scope: Scope) -> Rule | None:
         return None
     _warn_of_shadows(keys["triggers"], triggers)
     return rule
-
-
-def derived_names(value: object) -> Iterator[str]:
-    """Give the name of every sound that anything in a file makes of others."""
-    if isinstance(value, YamlDocument):
-        yield from derived_names(value.data)
-    elif isinstance(value, dict):
-        data = value.get("data")
-        if value.get("action") == EMIT and isinstance(data, dict) and isinstance(data.get("event"), str):
-            yield data["event"]
-        for inner in value.values():
-            if isinstance(inner, dict | list | YamlDocument):
-                yield from derived_names(inner)
-    elif isinstance(value, list):
-        for item in value:
-            yield from derived_names(item)
 
 
 def _variable_names(value: object) -> Iterator[str]:

@@ -18,14 +18,10 @@ MAX_INCLUDES = 1_000
 
 
 class Package:
-    """Reads the rule files of one folder and what they include. `files` is everything that was looked at.
-
-    `documents` is what was read, each included file by itself.
-    """
+    """Reads the rule files of one folder and what they include. `files` is everything that was looked at."""
 
     def __init__(self, roots: tuple[Path, ...]) -> None:
         self.files: set[Path] = set()
-        self.documents: list[YamlDocument] = []
         self._roots = tuple(root.resolve() for root in roots)
         self._included = 0
 
@@ -44,9 +40,7 @@ class Package:
                     return _environment(text)
             raise TagFault(f"tags other than !include, !secret and !env are not supported, found {tag}")
 
-        document = read_yaml(path, error=RuleError, resolve=resolve)
-        self.documents.append(document)
-        return document
+        return read_yaml(path, error=RuleError, resolve=resolve)
 
     def _include(self, path: Path, text: str, above: tuple[Path, ...]) -> YamlDocument:
         self._included += 1

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from foundation.errors import Problem, RuleError
 from foundation.wording import describe
-from foundation.yaml_document import YamlDocument, in_order
-from rules.grammar import derived_names, read_rule
+from foundation.yaml_document import Loc, in_order
+from rules.grammar import read_rule
 from rules.including import SECRETS, Package
-from rules.model import EMIT, Rule
+from rules.model import Rule
 from rules.reading import Node
 from rules.scope import Scope
 from rules.trial import Trial
@@ -54,17 +54,17 @@ def read_rules(
     Raises RuleError with every problem of every file: rules are used all together or not at all.
     """
     reading = _Reading(package=Package((path.parent, path)))
-    documents = [document for file in _files(path) if (document := reading.document(file)) is not None]
-    scope = Scope(profiles=known_profiles, streams=known_streams, derived=reading.derived())
+    scope = Scope(profiles=known_profiles, streams=known_streams)
     rules: list[Rule] = []
     trials: list[Trial] = []
-    for document in documents:
-        keys = reading.keys(document)
+    for file in _files(path):
+        keys = reading.keys(file)
         of_file = tuple(reading.rules(keys.get("rules"), scope))
         rules += of_file
         # A test of rules that cannot be read would only be wrong once more.
         if not reading.problems and "tests" in keys:
             trials += reading.trials(keys["tests"], of_file)
+    scope.warn_of_unknown()
     if reading.problems:
         raise RuleError(in_order(reading.problems), tuple(in_order(reading.warnings)))
     return RuleSet(
@@ -98,23 +98,16 @@ class _Reading:
     package: Package
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
-    first_use: dict[str, str] = field(default_factory=dict)
+    first_use: dict[str, tuple[Path, Loc]] = field(default_factory=dict)
+    """By id. Not the node itself, which would keep its whole file in memory."""
 
-    def document(self, file: Path) -> YamlDocument | None:
-        """Read one file; None where it cannot be."""
+    def keys(self, file: Path) -> dict[str, Node]:
+        """Return what a file holds, by key; a list is one of rules."""
         try:
-            return self.package.read(file)
+            document = self.package.read(file)
         except RuleError as error:
             self.problems.extend(error.problems)
-            return None
-
-    def derived(self) -> frozenset[str]:
-        """Return the names of the sounds that rules in any file make of others."""
-        documents = [document for document in self.package.documents if EMIT in document.text]
-        return frozenset(name for document in documents for name in derived_names(document.data))
-
-    def keys(self, document: YamlDocument) -> dict[str, Node]:
-        """Return what a file holds, by key; a list is one of rules."""
+            return {}
         empty = Node(document=document, loc=(), value=None, problems=self.problems, warnings=self.warnings)
         top = empty.child("", document)
         if not isinstance(top.value, dict):
@@ -129,6 +122,8 @@ class _Reading:
 
     def rules(self, node: Node | None, scope: Scope) -> Iterator[Rule]:
         """Give the rules of a file."""
+        text = "" if node is None else node.document.text
+        scope = replace(scope, variables_possible="variables" in text or "!include" in text)
         for item in self._list(node, "rules"):
             self.check_id(item)
             rule = read_rule(item, scope)
@@ -158,7 +153,8 @@ class _Reading:
         if not isinstance(place.value, str):
             return
         if place.value in self.first_use:
-            place.refuse(f"the rule id {place.value!r} stands twice, first in {self.first_use[place.value]}")
+            file, loc = self.first_use[place.value]
+            line, _ = self.package.read(file).position(loc)
+            place.refuse(f"the rule id {place.value!r} stands twice, first in {file}:{line}")
         else:
-            line, _ = place.document.position(place.loc)
-            self.first_use[place.value] = f"{place.document.path}:{line}"
+            self.first_use[place.value] = place.document.path, place.loc

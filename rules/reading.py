@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
 from datetime import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from foundation.wording import describe, did_you_mean, expected_text, suggest
 from foundation.yaml_document import YamlDocument
@@ -25,16 +24,18 @@ _DURATION = re.compile(r"([0-9]{1,6}):([0-5]?[0-9])(?::([0-5]?[0-9](?:\.[0-9]{1,
 _UNITS_S = {"days": 86_400.0, "hours": 3_600.0, "minutes": 60.0, "seconds": 1.0, "milliseconds": 0.001}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """A value of a document. Each reading method returns None after noting why it could not."""
+class Node(NamedTuple):
+    """A value of a document. Each reading method returns None after noting why it could not.
+
+    A named tuple, as a large file has half a million values.
+    """
 
     document: YamlDocument
     loc: Loc
     value: Any
-    problems: list[Problem] = field(repr=False)
+    problems: list[Problem]
     """Shared by all nodes of one document; grows."""
-    warnings: list[Problem] = field(default_factory=list, repr=False)
+    warnings: list[Problem]
     """The same for what can be used, but never does anything."""
 
     def refuse(self, message: str, *, key: bool = False) -> None:
@@ -48,12 +49,8 @@ class Node:
     def child(self, part: str | int, value: object) -> Node:
         """Return the value one step further down, in the file that it was included from."""
         if isinstance(value, YamlDocument):
-            return self._at(value, (), value.data)
-        return self._at(self.document, (*self.loc, part), value)
-
-    def _at(self, document: YamlDocument, loc: Loc, value: object) -> Node:
-        # Not `replace`, which takes ten times as long: a large file has half a million values.
-        return Node(document=document, loc=loc, value=value, problems=self.problems, warnings=self.warnings)
+            return Node(value, (), value.data, self.problems, self.warnings)
+        return Node(self.document, (*self.loc, part), value, self.problems, self.warnings)
 
     def entries(
         self,

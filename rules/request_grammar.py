@@ -123,6 +123,7 @@ def _emit(node: Node, data: _Data, scope: Scope, goes_on: bool) -> Emit | None: 
         data["event"].refuse("expected a name as it is, without a template: other rules refer to it")
     elif isinstance(scope.profiles, Mapping) and name in scope.profiles:
         data["event"].refuse(f"{name!r} is a profile: give what the rule makes a name of its own")
+    scope.derived.add(name)
     score = data.get("score")
     if score is not None and isinstance(score.value, int | float) and not isinstance(score.value, bool):
         score.number(0, 1)

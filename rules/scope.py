@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from foundation.wording import describe, did_you_mean
@@ -27,8 +27,12 @@ class Scope:
     """None: not to be checked. A mapping gives the tags of each as well."""
     streams: Collection[str] | None = None
     """None: not to be checked."""
-    derived: frozenset[str] = frozenset()
-    """Sounds that rules make of others."""
+    derived: set[str] = field(default_factory=set)
+    """Sounds that rules make of others; grows."""
+    unknown: list[tuple[Node, str]] = field(default_factory=list)
+    """Where a name stands that no profile has; grows."""
+    variables_possible: bool = True
+    """Whether the word `variables` stands anywhere in the file: to look for it in each rule takes long."""
     variables: frozenset[str] = frozenset()
     trigger_ids: tuple[str, ...] = ()
 
@@ -37,6 +41,13 @@ class Scope:
         if not isinstance(self.profiles, Mapping):
             return ()
         return tuple(sorted(name for name, tags in self.profiles.items() if tag in tags))
+
+    def warn_of_unknown(self) -> None:
+        """Warn of every name that is neither a profile's nor that of a sound which rules make."""
+        for node, name in self.unknown:
+            if name not in self.derived:
+                known = {*(self.profiles or ()), *self.derived}
+                node.warn(f"never: there is no profile {name!r}{did_you_mean(name, known)}")
 
 
 def read_name(node: Node) -> str | None:
@@ -69,9 +80,8 @@ def read_profiles(node: Node, scope: Scope) -> tuple[str, ...] | None:
             )
             node.warn(f"never: there is no profile with the tag {tag!r}{did_you_mean(tag, tags)}")
         return found or (name,)
-    if name not in scope.profiles and name not in scope.derived:
-        known = {*scope.profiles, *scope.derived}
-        node.warn(f"never: there is no profile {name!r}{did_you_mean(name, known)}")
+    if name not in scope.profiles:
+        scope.unknown.append((node, name))
     return (name,)
 
 

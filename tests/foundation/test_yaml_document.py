@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from foundation.errors import ConfigError, Problem
 from foundation.wording import describe
-from foundation.yaml_document import MAX_BYTES, MAX_DEPTH, YamlDocument, read_yaml, suggest, validate
+from foundation.yaml_document import MAX_BYTES, YamlDocument, read_yaml, suggest, validate
+from foundation.yaml_reader import MAX_DEPTH
 
 
 class Strict(BaseModel):
