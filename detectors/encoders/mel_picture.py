@@ -50,20 +50,36 @@ def mel_triangles(settings: MelSettings) -> NDArray[np.float32]:
 
 def mel_picture(waveforms: Samples, settings: MelSettings) -> NDArray[np.float32]:
     """Turn waveforms [batch, samples] into pictures [batch, mels, frames]."""
-    audio = waveforms
-    if settings.preemphasis:
-        audio = waveforms[:, 1:] - np.float32(settings.preemphasis) * waveforms[:, :-1]
+    audio = emphasise(waveforms, settings)
     padded = np.pad(audio, ((0, 0), (settings.fft_samples // 2,) * 2), mode="reflect")
     # The window stands in the middle of the transform's span; where in it does not change the power.
     margin = (settings.fft_samples - settings.window_samples) // 2
-    frames = 1 + audio.shape[1] // settings.hop_samples
-    spans = np.lib.stride_tricks.sliding_window_view(padded[:, margin:], settings.window_samples, axis=1)
+    frames = frame_count(waveforms.shape[1], settings)
+    picture = mel_frames(padded[:, margin:], frames, settings)
+    return np.ascontiguousarray(picture.swapaxes(1, 2))
+
+
+def frame_count(samples: int, settings: MelSettings) -> int:
+    """Return how many frames the picture of so many samples has."""
+    return 1 + (samples - (settings.preemphasis > 0)) // settings.hop_samples
+
+
+def emphasise(waveforms: Samples, settings: MelSettings) -> Samples:
+    """Lift the high frequencies; one sample is lost to it."""
+    if not settings.preemphasis:
+        return waveforms
+    lifted: Samples = waveforms[:, 1:] - np.float32(settings.preemphasis) * waveforms[:, :-1]
+    return lifted
+
+
+def mel_frames(audio: Samples, frames: int, settings: MelSettings) -> NDArray[np.float32]:
+    """Return the first `frames` frames of emphasised audio [batch, samples]: [batch, frames, mels]."""
+    spans = np.lib.stride_tricks.sliding_window_view(audio, settings.window_samples, axis=1)
     window = np.hanning(settings.window_samples).astype(np.float32)
     spectrum = np.fft.rfft(spans[:, :: settings.hop_samples][:, :frames] * window, settings.fft_samples)
     power = spectrum.real**2 + spectrum.imag**2
     # One product for the whole batch: one for each stream would wake the threads of BLAS every time.
     mel = (power.reshape(-1, power.shape[2]) @ mel_triangles(settings).T).reshape(*power.shape[:2], -1)
-    picture = (np.log(mel + np.float32(settings.floor)) + np.float32(settings.shift)) / np.float32(
-        settings.scale
+    return np.asarray(
+        (np.log(mel + np.float32(settings.floor)) + np.float32(settings.shift)) / np.float32(settings.scale)
     )
-    return np.ascontiguousarray(picture.swapaxes(1, 2))

@@ -26,10 +26,11 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from detectors.encoders.mel_picture import MelSettings, mel_picture
+from detectors.encoders.mel_picture import MelSettings
+from detectors.encoders.mel_window import MelWindow, PictureWindow, fits
 from detectors.encoders.onnx_session import open_session
-from detectors.encoders.windowed import WindowedEncoder, Windowing, windowed_id
-from detectors.types import HOP_S, Samples
+from detectors.encoders.windowed import SampleWindow, Window, WindowedEncoder, Windowing, windowed_id
+from detectors.types import HOP_S
 from foundation.errors import ManifestError, ModelError
 from foundation.yaml_document import Loc, YamlDocument, read_yaml, validate
 
@@ -151,17 +152,28 @@ def load_onnx_encoder(path: Path, *, every_hops: int | None = None, threads: int
     windowing = manifest.windowing
     if every_hops is not None:
         windowing = replace(windowing, every_hops=every_hops)
-    dim = network.embed_first(np.zeros((1, windowing.window_samples), np.float32))
+    window = _window(manifest, windowing)
+    dim = network.embed_first(window.view(window.initial_state()[None]))
     identity = windowed_id(manifest.name, windowing, dim, digest, manifest.mel, manifest.output)
-    return WindowedEncoder(network, windowing, identity)
+    return WindowedEncoder(network, windowing, identity, window)
+
+
+def _window(manifest: Manifest, windowing: Windowing) -> Window:
+    """Return what of a stream the network is given: samples, or a picture of them."""
+    if manifest.mel is None:
+        return SampleWindow(windowing.window_samples)
+    if fits(manifest.mel, hop_samples=windowing.hop_samples, window_samples=windowing.window_samples):
+        return MelWindow(
+            manifest.mel, hop_samples=windowing.hop_samples, window_samples=windowing.window_samples
+        )
+    return PictureWindow(manifest.mel, windowing.window_samples)
 
 
 class _OnnxNetwork:
-    """Windows of audio to what the network says of them."""
+    """Windows to what the network says of them."""
 
     def __init__(self, document: YamlDocument, manifest: Manifest, content: bytes, threads: int) -> None:
         self._document, self._manifest = document, manifest
-        self._mel = manifest.mel
         weights = document.path.parent / manifest.file
         try:
             self._session = open_session(content, weights, threads=threads)
@@ -176,9 +188,9 @@ class _OnnxNetwork:
             _refuse(document, ("output",), f"the network's outputs are {_names(outputs)}")
         shape = inputs[manifest.input.name].shape
         self._one_by_one = shape[:1] == [1]
-        self._channels = self._mel is not None and len(shape) == 4
+        self._channels = manifest.mel is not None and len(shape) == 4
 
-    def embed_first(self, silence: Samples) -> int:
+    def embed_first(self, silence: NDArray[np.float32]) -> int:
         """Try the network on one window. Return how many numbers it answers with, or refuse the manifest."""
         from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
@@ -193,11 +205,9 @@ class _OnnxNetwork:
             _refuse(self._document, ("output",), message)
         return int(answer.shape[1])
 
-    def __call__(self, windows: Samples) -> NDArray[np.float32]:
-        """Return one vector a window."""
-        given = windows if self._mel is None else mel_picture(windows, self._mel)
-        if self._channels:
-            given = given[:, None]
+    def __call__(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return one vector for each window of samples, or picture of one."""
+        given = windows[:, None] if self._channels else windows
         if not self._one_by_one:
             return self._run(given)
         return np.concatenate([self._run(given[row : row + 1]) for row in range(len(given))])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,50 @@ from numpy.typing import NDArray
 from detectors.encoders import EncoderId
 from detectors.types import DETECTION_RATE_HZ, HOP_SAMPLES, Samples
 
-WindowNetwork = Callable[[Samples], NDArray[np.float32]]
-"""Windows [streams, window samples] to embeddings [streams, dim], which need not be unit vectors."""
+WindowNetwork = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Views of a `Window` [streams, …] to embeddings [streams, dim], which need not be unit vectors."""
+
+
+class Window(Protocol):
+    """What of a stream's last moments a network looks at, and the state that it takes to keep that."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers a stream's state has."""
+
+    def initial_state(self) -> NDArray[np.float32]:
+        """Return the state of a stream in which nothing has sounded yet."""
+
+    def advance(self, states: NDArray[np.float32], heard: Samples) -> NDArray[np.float32]:
+        """Take the next hop of each stream into account: states [streams, size], heard [streams, samples]."""
+
+    def view(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the network is given of each stream."""
+
+
+class SampleWindow:
+    """Implements `Window`: the samples as they are."""
+
+    def __init__(self, samples: int) -> None:
+        self._samples = samples
+
+    @property
+    def size(self) -> int:
+        """How many numbers a stream's state has."""
+        return self._samples
+
+    def initial_state(self) -> NDArray[np.float32]:
+        """Return silence."""
+        return np.zeros(self._samples, np.float32)
+
+    def advance(self, states: NDArray[np.float32], heard: Samples) -> NDArray[np.float32]:
+        """Drop the oldest samples for the newest."""
+        return np.concatenate((states[:, heard.shape[1] :], heard), axis=1)
+
+    def view(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the samples [streams, samples]."""
+        return states
+
 
 _TAPS = 64
 """Of the interpolating filter for each new sample; it delays by half of them, 2 ms."""
@@ -90,17 +133,24 @@ def windowed_id(name: str, windowing: Windowing, dim: int, *ingredients: object)
 
 
 class WindowedEncoder:
-    """Implements `Encoder` by a network that sees the last moments of each stream anew.
+    """Implements `Encoder` by a network that looks at the last moments of each stream.
 
-    A stream's state is the end of the audio before (for interpolation), the window, the last embedding and
-    how many hops are left until the network runs again. It runs at a stream's first hop, on a window that is
-    silent up to there, and from then on each `every_hops` hops: the ear is that much later, and cheaper.
+    A stream's state is the end of the audio before (for interpolation), the window's own, the last embedding
+    and how many hops are left until the network runs again. It runs at a stream's first hop, on a window that
+    is silent up to there, and from then on each `every_hops` hops: the ear is that much later, and cheaper.
     """
 
-    def __init__(self, network: WindowNetwork, windowing: Windowing, id: EncoderId) -> None:  # noqa: A002 - the port's word
+    def __init__(
+        self,
+        network: WindowNetwork,
+        windowing: Windowing,
+        id: EncoderId,  # noqa: A002 - the port's word
+        window: Window | None = None,
+    ) -> None:
         self._network = network
         self._windowing = windowing
         self._id = id
+        self._window = window or SampleWindow(windowing.window_samples)
         self._tail = tail_samples(windowing.factor)
 
     @property
@@ -110,21 +160,22 @@ class WindowedEncoder:
 
     def initial_state(self) -> NDArray[np.float32]:
         """Return the state of a stream that has heard nothing yet."""
-        return np.zeros(self._tail + self._windowing.window_samples + self._id.dim + 1, np.float32)
+        rest = np.zeros(self._id.dim + 1, np.float32)
+        return np.concatenate((np.zeros(self._tail, np.float32), self._window.initial_state(), rest))
 
     def step(
         self, states: NDArray[np.float32], hops: Samples
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Advance each stream by one hop; see `Encoder.step`."""
         tails, windows, embeddings, waits = np.split(
-            states, np.cumsum([self._tail, self._windowing.window_samples, self._id.dim]), axis=1
+            states, np.cumsum([self._tail, self._window.size, self._id.dim]), axis=1
         )
         tails, heard = upsample(tails, hops, self._windowing.factor)
-        windows = np.concatenate((windows[:, self._windowing.hop_samples :], heard), axis=1)
+        windows = self._window.advance(windows, heard)
         due = waits[:, 0] == 0
         if due.any():
             embeddings = embeddings.copy()
-            embeddings[due] = _unit(self._network(windows[due]))
+            embeddings[due] = _unit(self._network(self._window.view(windows[due])))
         waits = np.where(due[:, None], np.float32(self._windowing.every_hops), waits) - np.float32(1)
         return np.concatenate((tails, windows, embeddings, waits), axis=1), embeddings
 
