@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 
 from rules.context import Context, read_payload
@@ -61,7 +60,7 @@ def value_of(payload: str, template: Template | None, context: Context) -> objec
     if template is None:
         return payload
     value = {"value": payload, "value_json": read_payload(payload)}
-    return template.value(replace(context, variables={**context.variables, **value}).names)
+    return template.value({**context.names, **value})
 
 
 def fits(value: object, payloads: tuple[str, ...]) -> bool:

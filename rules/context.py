@@ -7,14 +7,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from functools import cached_property
 from typing import Any
 
 from detectors.types import SoundEvent
-from rules.facts import World
-from rules.reading import clock_time
+from rules.facts import EntityState, World
 from rules.state import Cause
-from rules.template_language import ZONE
+from rules.template_functions import HERE
 from rules.template_names import NAMES
 
 TOLD_FOR_S = 120.0
@@ -64,36 +62,57 @@ class House:
         return datetime.fromtimestamp(unix_s, self.zone).isoformat(timespec="milliseconds")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Context:
-    """One rule at one moment."""
+    """One rule at one moment `at`, Unix seconds of event time. `round` counts repetitions from 1."""
 
-    house: House
-    world: World
-    rule_id: str
-    cause: Cause
-    at: float
-    """Unix seconds of event time."""
-    variables: Mapping[str, Any]
-    round: int | None = None
-    """Which repetition this is, from 1; None outside of any."""
+    __slots__ = ("_names", "at", "cause", "house", "round", "rule_id", "variables", "world")
 
-    @cached_property
+    def __init__(
+        self,
+        *,
+        house: House,
+        world: World,
+        rule_id: str,
+        cause: Cause,
+        at: float,
+        variables: _Names,
+        round: int | None = None,  # noqa: A002 - what it is; None outside of any
+    ) -> None:
+        self.house = house
+        self.world = world
+        self.rule_id = rule_id
+        self.cause = cause
+        self.at = at
+        self.variables = variables
+        self.round = round
+        self._names: _Names | None = None
+
+    @property
     def names(self) -> _Names:
         """What a template may name, as `rules.template_names` promises. Times are ISO 8601 in the zone."""
-        return {
-            **self.variables,
-            "trigger": self._trigger(),
-            "rule": {"id": self.rule_id},
-            "repeat": {"index": self.round},
-            "now": self._now,
-            "utcnow": self._utcnow,
-            "today_at": self._today_at,
-            "states": self._states,
-            "is_state": self._is_state,
-            "state_attr": self._state_attr,
-            ZONE: self.house.zone,
-        }
+        if self._names is None:
+            self._names = {
+                **self.variables,
+                "trigger": self._trigger(),
+                "rule": {"id": self.rule_id},
+                "repeat": {"index": self.round},
+                HERE: self,
+            }
+        return self._names
+
+    @property
+    def zone(self) -> tzinfo:
+        """The owner's time zone."""
+        return self.house.zone
+
+    def now(self) -> datetime:
+        """Return the moment, as the owner's clocks show it."""
+        return self.house.local(self.at)
+
+    def entity(self, entity_id: str) -> EntityState | None:
+        """Return how an entity of Home Assistant stands; None where that was not confirmed lately."""
+        known = self.world.entity(entity_id, self.at, TOLD_FOR_S)
+        return None if known is None else known.told
 
     def _trigger(self) -> _Names:
         event, cause = self.cause.event, self.cause
@@ -102,31 +121,6 @@ class Context:
             return names if not cause.trigger_id else {**names, "id": cause.trigger_id}
         told = {"id": cause.trigger_id or None, "at": self.house.iso(cause.at)}
         return {**_NOTHING, **cause.told, **told, "payload_json": read_payload(cause.told.get("payload"))}
-
-    def _now(self) -> datetime:
-        return self.house.local(self.at)
-
-    def _utcnow(self) -> datetime:
-        return datetime.fromtimestamp(self.at, UTC)
-
-    def _today_at(self, clock: object = "00:00") -> datetime:
-        time = clock_time(clock)
-        if time is None:
-            raise ValueError('today_at() takes a time of day such as "22:00"')
-        return datetime.combine(self._now().date(), time, self.house.zone)
-
-    def _states(self, entity_id: str) -> str:
-        known = self.world.entity(entity_id, self.at, TOLD_FOR_S)
-        return "unknown" if known is None else known.told.state
-
-    def _is_state(self, entity_id: str, state: object) -> bool:
-        known = self.world.entity(entity_id, self.at, TOLD_FOR_S)
-        wanted = state if isinstance(state, list | tuple) else (state,)
-        return known is not None and known.told.state in wanted
-
-    def _state_attr(self, entity_id: str, name: str) -> Any:
-        known = self.world.entity(entity_id, self.at, TOLD_FOR_S)
-        return None if known is None else known.told.attributes.get(name)
 
 
 _NOTHING: dict[str, Any] = dict.fromkeys(sorted(NAMES["trigger"]))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from rules.conditions import holds
 from rules.context import Context, House
@@ -24,9 +24,10 @@ from rules.verdict import Stopped
 MAX_DERIVED = 100
 """Sounds that rules may make of each other in one step: more is a circle."""
 
+_NO_VARIABLES: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Firing:
+
+class Firing(NamedTuple):
     """A rule one of whose triggers is met."""
 
     house: House
@@ -130,7 +131,7 @@ def _begin(draft: Draft, firing: Firing, variables: Mapping[str, Any]) -> None:
         cause=firing.cause,
         program=digest(rule.actions) if waits else "",
         cursors=() if waits else (start,),
-        variables=MappingProxyType(dict(variables)),
+        variables=MappingProxyType(dict(variables)) if variables else _NO_VARIABLES,
     )
     if waits:
         _put(draft, rule, (*runs, run))
@@ -173,7 +174,7 @@ def _let_next_begin(draft: Draft, rule: Rule, at: float) -> None:
     runs = draft.runs.rows.get(rule.id, ())
     if runs and not any(run.cursors for run in runs):
         begun = max(at, runs[0].cause.at)
-        first = replace(runs[0], cursors=(Cursor(at=begun, frames=(Frame(START, 0),)),))
+        first = runs[0]._replace(cursors=(Cursor(at=begun, frames=(Frame(START, 0),)),))
         _put(draft, rule, (first, *runs[1:]))
         draft.schedule(begun, "run", rule.id)
 

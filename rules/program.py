@@ -69,4 +69,7 @@ def place_of(frames: Sequence[Frame]) -> str:
 
 def current_round(frames: Sequence[Frame]) -> int | None:
     """Return which repetition of the innermost `repeat` this is, from 1; None outside of any."""
-    return next((frame.round for frame in reversed(frames) if frame.round), None)
+    for frame in reversed(frames):
+        if frame.round:
+            return frame.round
+    return None

@@ -34,57 +34,52 @@ MAX_PAYLOAD = 262_144
 MAX_VARIABLE = 16_384
 """Characters that one variable may have as JSON: what templates may take and give."""
 
+_NAMES: Mapping[type, str] = {
+    SaveClip: SAVE_CLIP,
+    PublishMqtt: MQTT_PUBLISH,
+    Describe: DESCRIBE,
+    Emit: EMIT,
+    PostWebhook: WEBHOOK,
+    RunCommand: COMMAND,
+}
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _NO_DATA: Mapping[str, Any] = {}
 _Data = Mapping[str, Any]
 
 
-def name_of(action: Request) -> str:  # noqa: PLR0911 - one for each kind
+def name_of(action: Request) -> str:
     """Return the name that an action is known by."""
-    match action:
-        case SaveClip():
-            return SAVE_CLIP
-        case PublishMqtt():
-            return MQTT_PUBLISH
-        case Describe():
-            return DESCRIBE
-        case Emit():
-            return EMIT
-        case PostWebhook():
-            return WEBHOOK
-        case RunCommand():
-            return COMMAND
-        case CallAction():
-            return action.name
+    return action.name if isinstance(action, CallAction) else _NAMES[type(action)]
 
 
 def work_out(action: Request, context: Context) -> _Data:  # noqa: PLR0911 - one for each kind
     """Return the data of what an action asks for; raises TemplateFault where it cannot be worked out."""
-    names = context.names
     match action:
+        case SaveClip():
+            _must_have_sound(context)
+            return _NO_DATA
         case PublishMqtt():
+            names = context.names
             return {
                 "topic": action.topic.text(names),
                 "payload": _payload(action.payload, names),
                 "qos": action.qos,
                 "retain": action.retain,
             }
-        case SaveClip():
-            _must_have_sound(context)
-            return _NO_DATA
         case Describe():
             _must_have_sound(context)
-            return {"question": action.question.text(names)}
+            return {"question": action.question.text(context.names)}
         case Emit():
             return _emitted(action, context)
         case PostWebhook():
-            return _posted(action, names)
+            return _posted(action, context.names)
         case RunCommand():
             return {
-                "command": [part.text(names) for part in action.command],
+                "command": [part.text(context.names) for part in action.command],
                 "timeout_s": action.timeout_s,
             }
         case CallAction():
+            names = context.names
             called = {"target": _filled(action.target, names), "data": _filled(action.data, names)}
             _json(called, "the data", MAX_PAYLOAD)
             return called

@@ -38,6 +38,11 @@ class _Stopped(Exception):
 class Runner:
     """One run of one rule while it moves: `cursors` is where it stands, `requests` what it has asked for."""
 
+    __slots__ = (
+        "_at", "_begun", "_block", "_burst", "_burst_at", "_frames", "_house", "_made", "_others", "_rule",
+        "_seen", "_variables", "_world", "cursors", "requests",
+    )  # fmt: skip
+
     def __init__(self, house: House, world: World, rule: Rule, run: Run) -> None:
         self.cursors = run.cursors
         self.requests: list[ActionRequest] = []
@@ -93,7 +98,10 @@ class Runner:
                     continue
                 return ()
             action = self._block[index]
-            self._count_burst()
+            self._burst += 1
+            if self._burst > MAX_BURST:
+                self._complain(f"stopped: more than {MAX_BURST} actions without a delay between them")
+                raise _Stopped
             match action:
                 case Delay():
                     self._next()
@@ -182,12 +190,6 @@ class Runner:
         if action.while_:
             return self._all_hold(action.while_, turn=done + 1)
         return done == 0 or not self._all_hold(action.until, turn=done, where_unclear=True)
-
-    def _count_burst(self) -> None:
-        self._burst += 1
-        if self._burst > MAX_BURST:
-            self._complain(f"stopped: more than {MAX_BURST} actions without a delay between them")
-            raise _Stopped
 
     # --- what depends on templates --------------------------------------------------------------------------
 

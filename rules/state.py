@@ -81,8 +81,7 @@ class Running:
         return None if self.going_on else self.until + self.for_s
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(NamedTuple):
     """Why a rule fired."""
 
     trigger: TriggerKey
@@ -90,7 +89,7 @@ class Cause:
     event: SoundEvent | None
     at: float
     """Unix seconds of event time."""
-    told: Mapping[str, Any] = field(default_factory=_none)
+    told: Mapping[str, Any] = MappingProxyType({})
     """What templates know of a message or of a state: `topic`, `payload`, `entity_id`, `to_state`, …"""
 
 
@@ -120,8 +119,7 @@ class Frame(NamedTuple):
     """Which repetition, from 1, where the list is repeated."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
+class Cursor(NamedTuple):
     """Where a run goes on, and when. Inside a `parallel` there are several."""
 
     at: float
@@ -129,8 +127,7 @@ class Cursor:
     """From the rule's own list of actions inwards."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(NamedTuple):
     """The actions of a rule that fired, under way. Without cursors it waits for the runs before it."""
 
     cause: Cause

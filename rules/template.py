@@ -17,7 +17,8 @@ from jinja2 import TemplateError, Undefined, nodes
 from jinja2.environment import TemplateExpression
 
 from rules.template_check import MAX_DEPTH, Check, TemplateFault
-from rules.template_language import MAX_TEXT, Bounding, begin, bounded, make_language
+from rules.template_language import Bounding, make_language
+from rules.template_limits import MAX_TEXT, begin, bounded
 from rules.template_names import NAMES
 
 __all__ = ["MAX_TEXT", "NAMES", "Template", "TemplateFault", "compile_template"]

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from jinja2 import nodes
 
 from foundation.wording import did_you_mean
-from rules.template_language import JOIN, METHODS, MOMENT_PARTS, Language
+from rules.template_functions import JOIN
+from rules.template_language import METHODS, MOMENT_PARTS, Language
 from rules.template_names import CALLED, NAMES, OPEN, STATE_FUNCTIONS
 
 MAX_DEPTH = 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rules.template_language import FUNCTIONS
+from rules.template_functions import FUNCTIONS
 
 NAMES: Mapping[str, frozenset[str]] = {
     "trigger": frozenset(
@@ -40,7 +40,5 @@ OPEN = frozenset({"from_state", "payload_json", "to_state"})
 STATE_FUNCTIONS = frozenset({"is_state", "state_attr", "states"})
 """Functions whose first argument is an entity of Home Assistant, written out."""
 
-MOMENT_FUNCTIONS = frozenset({"now", "today_at", "utcnow"})
-
-CALLED = frozenset({*FUNCTIONS, *STATE_FUNCTIONS, *MOMENT_FUNCTIONS})
+CALLED = frozenset(FUNCTIONS)
 """Everything that may be called."""
