@@ -19,11 +19,12 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 def empty_backbone(config: Qwen2Config, *, device: str) -> nn.Module:
     """Return layers and last norm on the device `meta`, with rotations that are ready and no embedding."""
     with torch.device("meta"):
-        backbone: nn.Module = Qwen2Model(config)
+        backbone: Any = Qwen2Model(config)
     backbone.embed_tokens = None  # embeddings are made elsewhere
     with torch.device(device):
         backbone.rotary_emb = Qwen2RotaryEmbedding(config)
-    return backbone
+    built: nn.Module = backbone
+    return built
 
 
 @dataclass(slots=True, kw_only=True)

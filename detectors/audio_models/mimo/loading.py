@@ -1,0 +1,106 @@
+"""The two published folders of MiMo-Audio: all tensors are checked, and only what is needed is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from detectors.audio_models import LoadOptions
+from detectors.audio_models.checkpoint import Safetensors, Shape, check_inventory, fill, shapes_of
+from detectors.audio_models.mimo.config import CodecConfig, LanguageConfig
+from detectors.audio_models.mimo.decoder import Decoder
+from detectors.audio_models.mimo.encoder import Encoder
+from detectors.audio_models.mimo.language import MEANINGLESS, PatchDecoder, PatchEncoder, Words, backbone
+from detectors.audio_models.opening import read_config
+from foundation.errors import ModelError
+
+CODEC_FOLDER = "MiMo-Audio-Tokenizer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """The language model's parts."""
+
+    config: LanguageConfig
+    words: Words
+    patch_encoder: PatchEncoder
+    backbone: nn.Module
+    patch_decoder: PatchDecoder | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codec:
+    """The tokenizer's parts."""
+
+    config: CodecConfig
+    encoder: Encoder
+    decoder: Decoder | None
+
+
+def load_network(folder: Path, load: LoadOptions) -> Network:
+    """Read MiMo-Audio-7B-Base, -Instruct or what has their layout."""
+    config = LanguageConfig.read(read_config(folder))
+    source, device, dtype = Safetensors(folder), load.device, torch_type(load)
+    check_inventory(source, network_shapes(config), ignored=MEANINGLESS)
+    words, layers = Words(config), backbone(config, device=device)
+    patch_encoder = PatchEncoder(config, device=device)
+    patch_decoder = PatchDecoder(config, device=device) if load.speech else None
+    fill(words, source, dtype=dtype, device=device)
+    fill(layers, source, prefix="model.", dtype=dtype, device=device)
+    fill(patch_encoder, source, dtype=dtype, device=device)
+    if patch_decoder is not None:
+        fill(patch_decoder, source, dtype=dtype, device=device)
+    return Network(
+        config=config,
+        words=words,
+        patch_encoder=patch_encoder,
+        backbone=layers,
+        patch_decoder=patch_decoder,
+    )
+
+
+def load_codec(folder: Path, load: LoadOptions, *, levels: int) -> Codec:
+    """Read MiMo-Audio-Tokenizer, of its codebooks only as many levels as the language model takes."""
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: {CODEC_FOLDER} is published apart; fetch it there, or name its folder")
+    config = CodecConfig.read(read_config(folder))
+    source, dtype = Safetensors(folder), torch_type(load)
+    check_inventory(source, codec_shapes(config))
+    with torch.device("meta"):
+        encoder = Encoder(config, levels=levels)
+        decoder = Decoder(config) if load.speech else None
+    fill(encoder, source, prefix="encoder.", dtype=dtype, device=load.device)
+    if decoder is not None:
+        fill(decoder, source, prefix="decoder.", dtype=dtype, device=load.device)
+    return Codec(config=config, encoder=encoder, decoder=decoder)
+
+
+def network_shapes(config: LanguageConfig) -> dict[str, Shape]:
+    """Return all that the language model's checkpoint holds."""
+    return (
+        shapes_of(Words(config))
+        | shapes_of(backbone(config, device="cpu"), prefix="model.")
+        | shapes_of(PatchEncoder(config, device="cpu"))
+        | shapes_of(PatchDecoder(config, device="cpu"))
+    )
+
+
+def codec_shapes(config: CodecConfig) -> dict[str, Shape]:
+    """Return all that the tokenizer's checkpoint holds, and what the codebooks' training left in it."""
+    with torch.device("meta"):
+        encoder, decoder = Encoder(config, levels=len(config.codebook_size)), Decoder(config)
+    shapes = shapes_of(encoder, prefix="encoder.") | shapes_of(decoder, prefix="decoder.")
+    for level, size in enumerate(config.codebook_size):
+        prefix = f"encoder.quantizer.vq.layers.{level}._codebook."
+        shapes[f"{prefix}embed_avg"] = (size, config.d_model)
+        shapes[f"{prefix}cluster_size"] = (size,)
+        shapes[f"{prefix}inited"] = (1,)
+    return shapes
+
+
+def torch_type(load: LoadOptions) -> torch.dtype:
+    """Return the type that weights are turned into."""
+    return torch.bfloat16 if load.dtype == "bfloat16" else torch.float32

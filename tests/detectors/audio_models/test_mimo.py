@@ -1,0 +1,222 @@
+"""MiMo-Audio agrees with itself: however it is asked, the answer is the same."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from detectors.audio_models import AskOptions, AudioModel, Clip, LoadOptions, Prompt, Reply
+from detectors.audio_models.memory_plan import total_bytes
+from detectors.audio_models.mimo.config import CodecConfig, LanguageConfig
+from detectors.audio_models.mimo.ears import Ears
+from detectors.audio_models.mimo.loading import load_codec, load_network
+from detectors.audio_models.mimo.model import MimoAudio
+from detectors.audio_models.mimo.prompts import segments
+from detectors.audio_models.mimo.sizes import codec_parts, language_parts
+from detectors.audio_models.opening import open_model
+from detectors.audio_models.qwen_context import advance, begin
+from foundation.errors import ModelError, PromptError
+from tests.detectors.audio_models.tiny_mimo import CODEC, LANGUAGE, rewrite, write_mimo
+from tests.detectors.audio_models.tiny_parts import noise_clip
+
+LOAD = LoadOptions(dtype="float32")
+QUESTION = "What is this?"
+SHARD = "model-00001-of-00002.safetensors"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_mimo(tmp_path_factory.mktemp("mimo"))
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> AudioModel:
+    return open_model(folder, LOAD)
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path) -> Path:
+    return write_mimo(tmp_path)
+
+
+def test_pieces_of_a_stream_are_the_whole_answer(model: AudioModel) -> None:
+    """Streaming = whole, and the same seed gives the same answer."""
+    prompt: Prompt = [noise_clip(1.0), QUESTION]
+    options = AskOptions(max_tokens=24, temperature=0.8, top_k=20, top_p=0.9, seed=5)
+    pieces = list(model.stream(prompt, options))
+    assert len(pieces) > 1
+    assert "".join(pieces) == model.ask(prompt, options)
+
+
+def test_a_closed_stream_does_no_more(model: AudioModel) -> None:
+    """Whoever stops reading stops the work."""
+    stream = model.stream([QUESTION], AskOptions(max_tokens=64))
+    next(stream)
+    stream.close()  # type: ignore[attr-defined] # the port promises an iterator, this is a generator
+    assert list(stream) == []
+
+
+def test_scores_in_one_batch_are_those_of_each_alone(model: AudioModel) -> None:
+    """Batched = single, with prompts and choices of unequal length."""
+    prompts: list[Prompt] = [[noise_clip(0.5), QUESTION], [noise_clip(2.3, seed=1), "Say."], [QUESTION]]
+    choices = ["dog", "a car that goes by", ""]
+    together = model.score(prompts, choices)
+    alone = np.array([[model.score([prompt], [choice])[0, 0] for choice in choices] for prompt in prompts])
+    assert together.shape == (3, 3)
+    assert (together < 0).all()
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_remembered_context_gives_what_a_fresh_look_gives(model: AudioModel) -> None:
+    """Cached = uncached."""
+    assert isinstance(model, MimoAudio)
+    shown = model.positions(segments([noise_clip(1.0), QUESTION], style="chat", thinking=False))
+    (embedded,) = model.embed([shown])
+    whole, _ = begin(model._network.backbone, [embedded])
+    _, context = begin(model._network.backbone, [embedded[:-5]])
+    steps = advance(model._network.backbone, context, embedded[None, -5:])
+    torch.testing.assert_close(steps[:, -1], whole)
+
+
+def test_clips_heard_together_have_the_codes_they_have_alone(folder: Path) -> None:
+    """A batch of clips of 0.01 s to 61 s, the longest cut into two segments of unequal length."""
+    encoder = load_codec(folder.parent / "MiMo-Audio-Tokenizer", LOAD, levels=4).encoder
+    clips = [noise_clip(length, seed=9) for length in (0.01, 0.53, 1.0, 61.013)]
+    together = Ears(encoder, group_size=4).codes(clips)
+    for clip, codes in zip(clips, together, strict=True):
+        (alone,) = Ears(encoder, group_size=4).codes([clip])
+        assert torch.equal(codes, alone)
+        assert len(codes) % 4 == 0
+
+
+def test_any_rate_is_heard(model: AudioModel) -> None:
+    """A clip is resampled to the model's own rate."""
+    samples = np.sin(np.arange(44_100) * 0.06).astype(np.float32)
+    assert np.isfinite(model.score([[Clip(samples=samples, rate_hz=44_100), QUESTION]], ["yes"])).all()
+
+
+def test_examples_in_the_prompt_become_turns() -> None:
+    """For Instruct an example is a turn, for Base a question with its answer."""
+    prompt: Prompt = ["A?", Reply(text="b"), "C?"]
+    chat = "".join(map(str, segments(prompt, style="chat", thinking=False)))
+    assert chat == (
+        "<|im_start|>user\nA?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\nb<|im_end|>\n"
+        "<|im_start|>user\nC?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n"
+    )
+    base = "".join(map(str, segments(prompt, style="base", thinking=False)))
+    assert base == "[Int]:Question: A?Answer: b\n\nQuestion: C?\nAnswer:"
+
+
+def test_what_does_not_fit_is_refused_before_any_work(model: AudioModel) -> None:
+    """The prompt's positions and the model's room are named."""
+    with pytest.raises(PromptError, match="positions"):
+        model.ask([noise_clip(100.0), QUESTION], AskOptions())
+
+
+def test_text_output_never_loads_the_speech_parts(folder: Path) -> None:
+    """Neither patch decoder nor vocoder is there."""
+    assert load_network(folder, LOAD).patch_decoder is None
+    assert load_codec(folder.parent / "MiMo-Audio-Tokenizer", LOAD, levels=4).decoder is None
+
+
+@pytest.mark.parametrize("speech", [False, True])
+def test_the_plan_is_what_loading_takes(folder: Path, *, speech: bool) -> None:
+    """Byte for byte, by arithmetic on the configuration alone."""
+    load = LoadOptions(dtype="bfloat16", speech=speech)
+    parts = (
+        *language_parts(LanguageConfig.read(LANGUAGE)),
+        *codec_parts(CodecConfig.read(CODEC), levels=4),
+    )
+    network = load_network(folder, load)
+    codec = load_codec(folder.parent / "MiMo-Audio-Tokenizer", load, levels=4)
+    language = (network.words, network.backbone, network.patch_encoder, network.patch_decoder)
+    modules = (*language, codec.encoder, codec.decoder)
+    held = sum(
+        tensor.numel() * tensor.element_size()
+        for module in modules
+        if module is not None
+        for tensor in module.parameters()
+    )
+    assert total_bytes(parts, load) == held
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters"), [(LanguageConfig(), 8_018), (CodecConfig(), 1_288)], ids=["7B", "tokenizer"]
+)
+def test_published_sizes_are_those_of_the_specification(
+    config: LanguageConfig | CodecConfig, parameters: int
+) -> None:
+    """Millions of parameters, speech parts included."""
+    parts = language_parts(config) if isinstance(config, LanguageConfig) else codec_parts(config, levels=8)
+    assert sum(part.parameters for part in parts) / 1e6 == pytest.approx(parameters, rel=0.005)
+
+
+def test_a_missing_tensor_is_named(own_folder: Path) -> None:
+    """Of a part that would not even be loaded."""
+    index = own_folder / "model.safetensors.index.json"
+    name = "local_transformer_lm_heads.2.weight"
+    text = index.read_text()
+    shard = own_folder / text.split(f'"{name}": "')[1].split('"')[0]
+    rewrite(shard, without=name)
+    with pytest.raises(ModelError, match=name):
+        open_model(own_folder, LOAD)
+
+
+def test_an_extra_tensor_is_named(own_folder: Path) -> None:
+    """One that the model has no place for, in the tokenizer's file."""
+    file = own_folder.parent / "MiMo-Audio-Tokenizer" / "model.safetensors"
+    rewrite(file, extra={"encoder.surprise.weight": torch.zeros(2)})
+    with pytest.raises(ModelError, match=r"encoder\.surprise\.weight is not part"):
+        open_model(own_folder, LOAD)
+
+
+def test_a_wrong_shape_is_named(own_folder: Path) -> None:
+    """With the shape found and the one that its configuration says."""
+    file = own_folder.parent / "MiMo-Audio-Tokenizer" / "model.safetensors"
+    rewrite(file, extra={"encoder.conv1.bias": torch.zeros(5)})
+    with pytest.raises(ModelError, match=r"encoder\.conv1\.bias has shape \[5\].*\[16\]"):
+        open_model(own_folder, LOAD)
+
+
+def test_a_truncated_file_is_refused_by_the_tensor_that_is_cut(own_folder: Path) -> None:
+    """Half a shard names the first tensor that is not all there."""
+    file = own_folder / SHARD
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelError, match=r"cut short inside \w+"):
+        open_model(own_folder, LOAD)
+
+
+def test_another_model_is_refused(own_folder: Path) -> None:
+    """A plain Qwen2 has no groups of audio."""
+    (own_folder / "config.json").write_text('{"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2"}')
+    with pytest.raises(ModelError, match="Qwen2ForCausalLM"):
+        open_model(own_folder, LOAD)
+
+
+def test_a_missing_tokenizer_folder_says_where_it_belongs(own_folder: Path) -> None:
+    """It is published apart, and must be fetched apart."""
+    (own_folder.parent / "MiMo-Audio-Tokenizer").rename(own_folder.parent / "elsewhere")
+    with pytest.raises(ModelError, match="published apart"):
+        open_model(own_folder, LOAD)
+    elsewhere = LoadOptions(
+        dtype="float32", companions={"MiMo-Audio-Tokenizer": own_folder.parent / "elsewhere"}
+    )
+    assert open_model(own_folder, elsewhere).name == "MiMo-Audio-7B-Instruct"
+
+
+def test_the_port_is_importable_without_torch() -> None:
+    """Planning and the port itself are for the daemon too; see also tests/test_house.py."""
+    import subprocess
+
+    program = (
+        "import sys, detectors.audio_models.opening, detectors.audio_models.mimo\n"
+        "print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
