@@ -1,22 +1,39 @@
-"""Sends what rules decided through its door. The engine has held it back until it was due."""
+"""Sends what rules decided through its door. The engine has held it back until it was due.
+
+A door is a function that waits for nothing, or an errand, which is carried out in the background.
+"""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
 
+from daemon.errands import Errand
 from foundation.errors import ActionError, HeardError
 from integrations.topics import payload_text
+from rules.model import COMMAND, DESCRIBE, MQTT_PUBLISH, SAVE_CLIP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from daemon.errands import Errands
     from daemon.recorder import EvidenceRecorder
     from integrations.mqtt import MqttLink
     from rules.model import ActionRequest
 
     Door = Callable[[ActionRequest], None]
     """Takes a request without waiting for anything, or raises HeardError."""
+
+OUR_DOMAINS = ("heard.", "mqtt.", "webhook.", "command.")
+"""Every other action is Home Assistant's."""
+HELP = {
+    COMMAND: "the configuration allows no programs: name them under 'commands'",
+    DESCRIBE: "there is no audio model to describe sounds",
+    MQTT_PUBLISH: "the configuration has no 'mqtt'",
+    SAVE_CLIP: "the configuration says 'evidence: {save: none}'",
+    "": "the configuration has no 'home_assistant'",
+}
+"""What is missing where there is no way to an action; empty: those of Home Assistant."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,11 +46,13 @@ class ActionDispatcher:
 
     def __init__(
         self,
-        doors: Mapping[str, Door],
+        doors: Mapping[str, Door | Errand],
         *,
+        errands: Errands | None = None,
         on_done: Callable[[ActionRequest, Exception | None], None] | None = None,
     ) -> None:
         self._doors = doors
+        self._errands = errands
         self._on_done = on_done
         self._failing: set[tuple[str, str]] = set()
 
@@ -45,28 +64,35 @@ class ActionDispatcher:
     def submit(self, requests: Iterable[ActionRequest]) -> None:
         """Send `requests` in their order. One that fails is logged, and keeps no other from its door."""
         for request in requests:
-            failure = self._send(request)
-            if self._on_done is not None:
-                self._on_done(request, failure)
+            try:
+                door = self._door(request.action)
+                if isinstance(door, Errand):
+                    assert self._errands is not None
+                    self._errands.put(door, request, self._done)
+                    continue
+                door(request)
+            except Exception as error:  # noqa: BLE001 - a fault in one door must not silence the others
+                self._done(request, error)
+            else:
+                self._done(request, None)
 
-    def _send(self, request: ActionRequest) -> Exception | None:
-        try:
-            self._door(request.action)(request)
-        except HeardError as error:
-            self._failed(request, str(error))
-            return error
-        except Exception as error:  # noqa: BLE001 - a fault in one door must not silence the others
-            self._failed(request, f"{type(error).__name__}: {error}", unexpected=error)
-            return error
-        self._worked(request)
-        return None
+    def _door(self, action: str) -> Door | Errand:
+        theirs = "" if "." in action and not action.startswith(OUR_DOMAINS) else action
+        door = self._doors.get(action) or self._doors.get(theirs)
+        if door is None:
+            why = HELP.get(theirs, f"there is: {', '.join(sorted(self._doors))}")
+            raise ActionError(f"there is no way to {action!r}: {why}")
+        return door
 
-    def _door(self, action: str) -> Door:
-        try:
-            return self._doors[action]
-        except KeyError:
-            there = ", ".join(sorted(self._doors)) or "none"
-            raise ActionError(f"this configuration has no way to {action!r} (it has: {there})") from None
+    def _done(self, request: ActionRequest, failure: Exception | None) -> None:
+        if failure is None:
+            self._worked(request)
+        elif isinstance(failure, HeardError):
+            self._failed(request, str(failure))
+        else:
+            self._failed(request, f"{type(failure).__name__}: {failure}", unexpected=failure)
+        if self._on_done is not None:
+            self._on_done(request, failure)
 
     def _failed(self, request: ActionRequest, why: str, *, unexpected: Exception | None = None) -> None:
         key = (request.rule_id, request.action)

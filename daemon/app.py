@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from daemon.actions import ActionDispatcher
 from daemon.capture import Capture
-from daemon.doors import announcer_on, doors, link_to
+from daemon.doors import announcer_on, doors, enter_home_assistant, enter_webhooks, link_to
+from daemon.errands import Errands
 from daemon.evidence import clip_path
 from daemon.evidence_store import EvidenceStore
 from daemon.hearing import hear
@@ -20,18 +21,16 @@ from daemon.inbox import Inbox
 from daemon.mqtt_requests import MqttRequests
 from daemon.notify import Notifier
 from daemon.parts import make_pipeline, read_rule_set
-from daemon.reactions import Reach, Reactions
+from daemon.reactions import Reach
 from daemon.recorder import EvidenceRecorder
 from daemon.rule_files import RuleFiles
-from daemon.rules_memory import RulesMemory
+from daemon.rulebook import Rulebook
 from daemon.school import School
 from daemon.sources.opening import open_source
 from daemon.state_lock import hold_state_folder
 from daemon.status import serve_status
 from daemon.vitals import Body, Tally, Vitals
-from daemon.zone import local_zone
 from integrations.topics import Topics
-from rules.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from daemon.config import Config
     from daemon.observer import Observer
     from daemon.parts import Parts
+    from daemon.reactions import Reactions
     from detectors.types import SoundEvent
     from fewshot_profiles.profile import Profile
     from integrations.announcer import Announcer
@@ -80,25 +80,27 @@ class App:
             recorder = await enter(self._recorder())
             link = None if config.mqtt is None else await enter(link_to(config.mqtt, node=config.node))
             announcer = None if link is None else announcer_on(link, config, parts)
-            dispatcher = ActionDispatcher(doors(config, recorder, link), on_done=self._acted)
-            zone = local_zone()
-            engine = Engine(parts.rules, self._clip_url, zone)
-            memory = RulesMemory(config.state_dir / "rules_state.json")
+            home = await enter_home_assistant(config, stack)
+            errands, webhooks = await enter(Errands()), await enter_webhooks(config, stack)
+            dispatcher = ActionDispatcher(
+                doors(config, recorder, link, home, webhooks), errands=errands, on_done=self._acted
+            )
+            poll_s = 0.0 if config.home_assistant is None else config.home_assistant.poll_s
+            rulebook = await enter(
+                Rulebook(parts.rules, config.state_dir, self._clip_url, link=link, home=home, poll_s=poll_s)
+            )
             reach = Reach(
                 history=history,
                 recorder=recorder,
                 dispatcher=dispatcher,
                 announcer=announcer,
+                journal=rulebook.journal,
                 observers=self._observers,
                 clip_url=self._clip_url,
                 save_all=config.evidence.save == "all",
             )
-            reactions = Reactions(engine, memory.load(engine), reach)
-            stack.callback(lambda: memory.save(reactions.state))
-            rule_files = self._rule_files(
-                lambda rules: reactions.use(Engine(rules, self._clip_url, zone)),
-                lambda: school.files.profiles,
-            )
+            rulebook.begin(reach)
+            rule_files = self._rule_files(rulebook.use, lambda: school.files.profiles)
             school = await enter(
                 School(
                     config,
@@ -133,10 +135,9 @@ class App:
             stack.callback(self._notifier.stopping)
             await self._work(
                 captures,
-                self._hear(captures, reactions, recorder, school),
+                self._hear(captures, rulebook.reactions, recorder, school),
                 {
-                    "rules": reactions.keep_time(),
-                    "rules memory": memory.keep(lambda: reactions.state),
+                    **rulebook.tasks(),
                     "vitals": vitals.run(),
                     **school.tasks(),
                     **({} if rule_files is None else {"rule files": rule_files.run()}),

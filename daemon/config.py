@@ -10,6 +10,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
 
+from daemon.action_settings import (
+    HomeAssistantConfig,
+    Program,
+    WebhooksConfig,
+    from_credentials,
+    read_secret,
+)
 from daemon.retention import Limits
 from daemon.settings import (
     STANDARD_INPUT,
@@ -27,7 +34,7 @@ from daemon.settings import (
 )
 from daemon.sources.settings import MicrophoneSettings, PipeSettings, SourceSettings
 from detectors.gate import GateSettings
-from foundation.errors import ActionError, ConfigError, Problem
+from foundation.errors import ActionError, ConfigError
 from foundation.wording import did_you_mean
 from foundation.yaml_document import read_yaml, validate
 from integrations.topics import check_topic
@@ -102,12 +109,7 @@ class MqttConfig(Settings):
     @classmethod
     def _find_credential(cls, values: object) -> object:
         """Take `password_file` from where systemd's LoadCredential= puts it."""
-        folder = os.environ.get("CREDENTIALS_DIRECTORY")
-        if isinstance(values, dict) and folder and isinstance(name := values.get("password_file"), str):
-            credential = Path(folder) / name
-            if credential.is_file():
-                return {**values, "password_file": str(credential.absolute())}
-        return values
+        return from_credentials(values, "password_file")
 
     @model_validator(mode="after")
     def _one_password(self) -> Self:
@@ -121,15 +123,7 @@ class MqttConfig(Settings):
         """Return the password, reading its file now. Raises ConfigError if the file cannot be read."""
         if self.password_file is None:
             return None if self.password is None else self.password.get_secret_value()
-        try:
-            lines = self.password_file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-            message = f"the password cannot be read: {reason}"
-            raise ConfigError(
-                [Problem(file=self.password_file, line=0, column=0, message=message)]
-            ) from error
-        return lines[0] if lines else ""
+        return read_secret(self.password_file, "password")
 
 
 class EvidenceConfig(Settings):
@@ -212,6 +206,12 @@ class Config(Settings):
     """A rule file, or a folder of them. Default: no rules, events are only published and recorded."""
     mqtt: MqttConfig | None = None
     """Default: no broker."""
+    home_assistant: HomeAssistantConfig | None = None
+    """Default: rules neither call its actions nor ask for its states."""
+    webhooks: WebhooksConfig = WebhooksConfig()
+    """What the webhooks of rules share."""
+    commands: tuple[Program, ...] = ()
+    """The programs that rules may run, each by its whole path. Default: none."""
     evidence: EvidenceConfig = EvidenceConfig()
     """The clips around events."""
     gate: GateConfig = GateConfig()

@@ -1,4 +1,4 @@
-"""What follows from a sound, in order: history, rules, MQTT, actions, whoever watches."""
+"""What follows from a sound or from what is said elsewhere: history, rules, MQTT, actions, who watches."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from detectors.types import Phase
+from detectors.types import Phase, SoundEvent
 from foundation.errors import EvidenceUnavailable
-from rules.model import SAVE_CLIP
+from rules.derived import derived_sounds
+from rules.facts import time_of
+from rules.model import EMIT, SAVE_CLIP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
     from daemon.history import History
     from daemon.observer import Observer
     from daemon.recorder import EvidenceRecorder
-    from detectors.types import SoundEvent
+    from daemon.rules_journal import RulesJournal
     from integrations.announcer import Announcer
     from rules.engine import Engine
+    from rules.facts import Fact
     from rules.model import ActionRequest
     from rules.state import EngineState
 
@@ -55,6 +58,7 @@ class Reach:
     recorder: EvidenceRecorder
     dispatcher: ActionDispatcher
     announcer: Announcer | None
+    journal: RulesJournal
     observers: tuple[Observer, ...]
     clip_url: Callable[[SoundEvent], str]
     save_all: bool
@@ -62,32 +66,40 @@ class Reach:
 
 
 class Reactions:
-    """Owns the state of the rules. `on_event` never waits."""
+    """Owns the state of the rules. None of its methods waits, but `keep_time`."""
 
-    def __init__(self, engine: Engine, state: EngineState, reach: Reach) -> None:
+    def __init__(self, engine: Engine, state: EngineState, reach: Reach, *, rules: str) -> None:
         self.state = state
         self._engine = engine
         self._reach = reach
         self._clock = EventClock()
         self._with_clip: set[str] = set()
         self._stepped = asyncio.Event()
+        reach.journal.began(self._clock.now(), rules, deaf=True)
 
     def on_event(self, event: SoundEvent) -> None:
-        """Take one event to everyone whom it concerns."""
+        """Take one sound to everyone whom it concerns."""
         self._reach.history.record(event)
         if self._reach.save_all and event.phase is Phase.STARTED:
             self._save_clip(event)
         requests = self._step(event, self._clock.now(event.decided_at))
-        if self._reach.announcer is not None:
-            self._reach.announcer.event(event, clip_url=self._clip_of(event, requests))
-        self._reach.dispatcher.submit(requests)
-        for observer in self._reach.observers:
-            observer.event(event)
+        self._announce(event, requests)
+        self._send(requests)
+        self._show(event)
 
-    def use(self, engine: Engine) -> None:
+    def on_fact(self, fact: Fact) -> None:
+        """Take what another system said to the rules."""
+        self._send(self._step(fact, self._clock.now(time_of(fact))))
+
+    def now(self) -> float:
+        """Return what the rules' clock shows."""
+        return self._clock.now()
+
+    def use(self, engine: Engine, *, rules: str) -> None:
         """Let other rules decide from now on. What waits for rules that are the same goes on waiting."""
         self._engine = engine
         self.state = engine.adopt(self.state)
+        self._reach.journal.began(self._clock.now(), rules, deaf=False)
         self._stepped.set()
 
     async def keep_time(self) -> None:
@@ -99,12 +111,30 @@ class Reactions:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stepped.wait(), wait_s)
                 continue
-            self._reach.dispatcher.submit(self._step(None, self._clock.now()))
+            self._send(self._step(None, self._clock.now()))
 
-    def _step(self, event: SoundEvent | None, now: float) -> tuple[ActionRequest, ...]:
-        self.state, requests = self._engine.step(self.state, event, now)
+    def _step(self, fact: Fact | None, now: float) -> tuple[ActionRequest, ...]:
+        self._reach.journal.told(now, fact)
+        self.state, requests = self._engine.step(self.state, fact, now)
         self._stepped.set()
         return requests
+
+    def _send(self, requests: Sequence[ActionRequest]) -> None:
+        derived = [sound for made in requests if made.action == EMIT for sound in derived_sounds(made)]
+        for sound in derived:
+            self._reach.history.record(sound)
+            self._announce(sound, requests)
+        self._reach.dispatcher.submit(requests)
+        for sound in derived:
+            self._show(sound)
+
+    def _announce(self, event: SoundEvent, requests: Sequence[ActionRequest]) -> None:
+        if self._reach.announcer is not None:
+            self._reach.announcer.event(event, clip_url=self._clip_of(event, requests))
+
+    def _show(self, event: SoundEvent) -> None:
+        for observer in self._reach.observers:
+            observer.event(event)
 
     def _clip_of(self, event: SoundEvent, requests: Sequence[ActionRequest]) -> str | None:
         """Return the URL of the event's clip if one is being saved."""

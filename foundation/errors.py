@@ -110,6 +110,10 @@ class BrokerUnavailable(RetryableError):
     """The MQTT broker does not answer."""
 
 
+class EndpointUnavailable(RetryableError):
+    """Another system, such as Home Assistant or a webhook, does not answer."""
+
+
 class DownloadInterrupted(RetryableError):
     """A file has not arrived whole; what has arrived is kept for the next try."""
 

@@ -16,11 +16,14 @@ from aiomqtt import Client, MqttError, Will
 from foundation.backoff import Backoff
 from foundation.errors import ActionError, OwnerError
 from foundation.owned_task import OwnedTask
+from integrations.mqtt_listening import Listening
 from integrations.topics import check_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
+
+    from integrations.mqtt_listening import Said
 
 BACKOFF_FIRST_S = 1.0
 BACKOFF_MAX_S = 60.0
@@ -88,9 +91,8 @@ class MqttLink:
         self._messages: deque[_Message] = deque()
         self._states: dict[str, _State] = {}
         self._unsaid: dict[str, None] = {}
-        self._listeners: dict[str, Callable[[bytes], None]] = {}
-        self._unsubscribed: dict[str, None] = {}
         self._wake = asyncio.Event()
+        self._listening = Listening(self._wake.set)
         self._stopping = asyncio.Event()
         self._task = OwnedTask()
         self._connected = False
@@ -148,10 +150,14 @@ class MqttLink:
 
         It must not wait. A retained message is an old one, and is not given.
         """
-        check_topic(topic)
-        self._listeners[topic] = on_message
-        self._unsubscribed[topic] = None
-        self._wake.set()
+        self._listening.listen(topic, on_message)
+
+    def watch(self, filters: Iterable[str], on_said: Callable[[Said], None]) -> None:
+        """Call `on_said` with every message, retained or not, that fits one of `filters`.
+
+        It must not wait. Called again, this takes the place of what was watched before.
+        """
+        self._listening.watch(filters, on_said)
 
     async def __aenter__(self) -> Self:
         await self._task.start(self._run(), name="mqtt")
@@ -217,32 +223,24 @@ class MqttLink:
 
     async def _read(self, client: Client) -> None:
         async for message in client.messages:
-            on_message = self._listeners.get(message.topic.value)
-            if on_message is not None and not message.retain and isinstance(message.payload, bytes):
-                on_message(message.payload)
+            self._listening.deliver(message)
 
     async def _say_everything(self, client: Client) -> None:
         """Return once stopping and all has been said; else say what comes."""
         self._unsaid = dict.fromkeys(self._states)
-        self._unsubscribed = dict.fromkeys(self._listeners)
-        await self._subscribe(client)
+        self._listening.begin()
+        await self._listening.subscribe(client)
         await self._say_states(client)
         await client.publish(self._available, "online", qos=1, retain=True)
         self._came_up()
         while True:
             self._wake.clear()
-            await self._subscribe(client)
+            await self._listening.subscribe(client)
             await self._say_states(client)
             await self._say_messages(client)
             if self._stopping.is_set() and not self._wake.is_set():
                 return
             await self._wake.wait()
-
-    async def _subscribe(self, client: Client) -> None:
-        while self._unsubscribed:
-            topic = next(iter(self._unsubscribed))
-            del self._unsubscribed[topic]
-            await client.subscribe(topic, qos=1)
 
     async def _say_states(self, client: Client) -> None:
         while self._unsaid:

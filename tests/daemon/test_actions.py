@@ -87,7 +87,9 @@ def test_a_door_that_fails_stops_no_other_and_is_logged_once(
 def test_an_action_without_a_door_is_named_with_those_that_have_one(caplog: pytest.LogCaptureFixture) -> None:
     """Without a broker in the configuration, publishing says so."""
     ActionDispatcher({"heard.save_clip": Door()}).submit([request("mqtt.publish")])
-    assert "no way to 'mqtt.publish' (it has: heard.save_clip)" in caplog.text
+    assert "no way to 'mqtt.publish': the configuration has no 'mqtt'" in caplog.text
+    ActionDispatcher({"": Door()}).submit([request("command.run")])
+    assert "allows no programs" in caplog.text
 
 
 async def test_save_clip_asks_the_recorder(tmp_path: Path) -> None:
