@@ -155,6 +155,15 @@ def read_record(path: Path, *, since: float = 0.0) -> Iterator[Recorded]:
             yield _recorded(row)
 
 
+def journal_begins(path: Path) -> float | None:
+    """Return when the first moment was written down; None where none was."""
+    if not path.exists():
+        return None
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as database:
+        found: float | None = database.execute("SELECT min(now) FROM moments").fetchone()[0]
+        return found
+
+
 def read_verdicts(path: Path, rule: str, *, since: float = 0.0, until: float | None = None) -> list[Verdict]:
     """Return what a rule made of what concerned it, in order. Raises sqlite3.Error if it cannot be read."""
     if not path.exists():

@@ -5,22 +5,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from daemon.commands.options import ConfigOption, JsonOption, print_json
+from daemon.commands.rules_shown import outcome_json, problem_json, show_warnings, told, verdict_json
 
 if TYPE_CHECKING:
-    from foundation.errors import Problem
+    from daemon.config import Config
+    from rules.loader import RuleSet
     from rules.verdict import Verdict
 
 group = typer.Typer(no_args_is_help=True)
 
 SHOWN = 20
 """Firings of one rule that are listed."""
+AROUND_S = 60.0
+"""What counts as the moment that was asked about."""
+BEFORE_S = 86_400.0
 
 
 @group.callback()
@@ -41,28 +45,27 @@ def check(
 
     Exit code 0: nothing; 1: some rule can never do what it says; 2: the rules cannot be used.
     """
-    from daemon.config import load_config
-    from daemon.models.choice import load_encoder
-    from daemon.parts import load_profiles, read_rule_set
     from foundation.errors import RuleError
 
-    settings = load_config(config)
-    profiles = load_profiles(settings, load_encoder(settings).id)
     try:
-        found = read_rule_set(settings, profiles, path)
+        _, found = _read(config, path)
     except RuleError as error:
         if not as_json:
+            show_warnings(error.warnings)
             raise
         print_json(
-            {"rules": [], "problems": [_as_json(problem) for problem in error.problems], "warnings": []}
+            {
+                "rules": [],
+                "problems": [problem_json(problem) for problem in error.problems],
+                "warnings": [problem_json(problem) for problem in error.warnings],
+            }
         )
         raise typer.Exit(2) from None
     if as_json:
-        warnings = [_as_json(problem) for problem in found.warnings]
+        warnings = [problem_json(problem) for problem in found.warnings]
         print_json({"rules": [rule.id for rule in found.rules], "problems": [], "warnings": warnings})
     else:
-        for warning in found.warnings:
-            typer.echo(f"{warning}\n", err=True)
+        show_warnings(found.warnings)
         verdict = (
             f"{len(found.warnings)} of what they say can never be"
             if found.warnings
@@ -74,7 +77,7 @@ def check(
 
 
 HistoryOption = Annotated[
-    str, typer.Option("--history", help="How far back: 7d, 12h or 30m.", metavar="TIME")
+    str | None, typer.Option("--history", help="How far back: 7d, 12h or 30m.", metavar="TIME")
 ]
 PathArgument = Annotated[
     Path | None,
@@ -85,102 +88,174 @@ PathArgument = Annotated[
 @group.command("test", epilog="Example: heard rules test rules.d --history 7d")
 def try_out(
     path: PathArgument = None,
-    history: HistoryOption = "7d",
+    history: HistoryOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what rules would have done with what was heard; nothing is sent.
+    """Run the tests that stand in rule files; with --history, try the rules on what was heard.
 
-    Starts are taken one step after the onset, with the score of the whole sound.
+    Nothing is sent. Exit code 0: all tests passed; 1: some did not; 2: the rules cannot be used.
     """
-    fired = [verdict for verdict in _verdicts(config, path, history) if verdict.stopped is None]
+    settings, found = _read(config, path)
+    if history is None:
+        _run_tests(settings, found, as_json=as_json)
+    else:
+        _try_on_history(settings, found, _seconds(history), as_json=as_json)
+
+
+def _run_tests(settings: Config, found: RuleSet, *, as_json: bool) -> None:
+    from daemon.rule_trials import run_trials
+
+    outcomes = list(run_trials(settings, found.trials))
+    failed = [outcome for outcome in outcomes if outcome.faults]
     if as_json:
-        print_json([_verdict_json(verdict) for verdict in fired])
+        print_json([outcome_json(outcome) for outcome in outcomes])
+    else:
+        for outcome in outcomes:
+            trial = outcome.trial
+            typer.echo(f"{'failed' if outcome.faults else 'passed'}  {trial.name}")
+            for fault in outcome.faults:
+                typer.echo(f"    {trial.file}:{trial.line}: {fault}")
+        typer.echo(
+            f"{len(outcomes)} tests, {len(failed)} failed."
+            if outcomes
+            else "No file has tests. With --history 7d the rules are tried on what was heard."
+        )
+    if failed:
+        raise typer.Exit(1)
+
+
+def _try_on_history(settings: Config, found: RuleSet, seconds: float, *, as_json: bool) -> None:
+    import time
+
+    from daemon.rules_past import dry_run
+
+    run = dry_run(settings, found.rules, since=time.time() - seconds)
+    fired = [verdict for verdict in run.verdicts if verdict.stopped is None]
+    if as_json:
+        print_json([verdict_json(settings, verdict) for verdict in fired])
         return
     for rule_id, times in Counter(verdict.rule_id for verdict in fired).items():
-        typer.echo(f"{rule_id}: would have fired {times} times")
-        for verdict in [each for each in fired if each.rule_id == rule_id][:SHOWN]:
-            typer.echo(f"    {_told(verdict)}")
+        typer.echo(f"{rule_id}: would have fired {times} time{'s' * (times != 1)}")
+        of_rule = [each for each in fired if each.rule_id == rule_id]
+        for verdict in of_rule[:SHOWN]:
+            typer.echo(f"    {told(settings, verdict)}")
+        if len(of_rule) > SHOWN:
+            typer.echo(f"    … and {len(of_rule) - SHOWN} more (--json lists all)")
     if not fired:
         typer.echo("No rule would have fired.")
 
 
-@group.command("explain", epilog="Example: heard rules explain glass_at_night --history 1d")
+AtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--at", help="A moment, such as 22:14 or 2026-01-31 22:14:05, and a minute around it.", metavar="TIME"
+    ),
+]
+
+
+@group.command("explain", epilog="Example: heard rules explain glass_at_night --at 22:14")
 def explain(
     rule: Annotated[str, typer.Argument(help="The id of a rule.")],
     path: PathArgument = None,
-    history: HistoryOption = "1d",
+    history: HistoryOption = None,
+    at: AtOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say why a rule fired, and what stopped it where it did not, for everything heard that concerned it."""
-    found = [verdict for verdict in _verdicts(config, path, history) if verdict.rule_id == rule]
-    if as_json:
-        print_json([_verdict_json(verdict) for verdict in found])
-        return
-    for verdict in found:
-        typer.echo(f"{_told(verdict)}  {verdict.stopped or 'fired'}")
-    if not found:
-        typer.echo("Nothing was heard that concerns this rule.")
+    """Say why a rule fired, and what stopped it where it did not.
 
-
-def _verdicts(config: Path | None, path: Path | None, history: str) -> list[Verdict]:
+    As the daemon noted it while it ran; with a file, or where it noted nothing, as the rules would see it.
+    """
     import time
 
+    from daemon.rules_past import kept_verdicts
+
+    settings, found = _read(config, path)
+    moment = None if at is None else _moment(at)
+    since = time.time() - _seconds(history or "1d") if moment is None else moment - AROUND_S
+    until = None if moment is None else moment + AROUND_S
+    verdicts = [] if path is not None else kept_verdicts(settings, rule, since=since, until=until)
+    if not verdicts:
+        verdicts = _would_be(settings, found, rule, since, until)
+    if rule not in {each.id for each in found.rules} and not verdicts:
+        from foundation.wording import did_you_mean
+
+        known = [each.id for each in found.rules]
+        raise typer.BadParameter(f"there is no rule {rule!r}{did_you_mean(rule, known)}")
+    if as_json:
+        print_json([verdict_json(settings, verdict) for verdict in verdicts])
+        return
+    for verdict in verdicts:
+        typer.echo(f"{told(settings, verdict)}  {verdict.stopped or 'fired'}")
+    if not verdicts:
+        typer.echo("Nothing was heard or said that concerns this rule.")
+    if moment is not None:
+        _sum_up(settings, verdicts, moment)
+
+
+def _would_be(
+    settings: Config, found: RuleSet, rule: str, since: float, until: float | None
+) -> list[Verdict]:
+    """Return what a rule, as it is now, would make of what was heard."""
+    from daemon.rules_past import dry_run
+
+    # What began before may still have gone on.
+    run = dry_run(settings, found.rules, since=since - BEFORE_S, until=until)
+    return [verdict for verdict in run.verdicts if verdict.rule_id == rule and verdict.at >= since]
+
+
+def _sum_up(settings: Config, verdicts: list[Verdict], moment: float) -> None:
+    """Say which trigger came nearest to a moment, or what was heard at all."""
+    from daemon.rules_past import heard_about
+
+    nearest = max(verdicts, key=lambda each: (each.nearness, -abs(each.at - moment)), default=None)
+    if nearest is not None:
+        how = "made it fire" if nearest.stopped is None else f"came nearest; stopped by {nearest.stopped}"
+        typer.echo(f"Trigger {nearest.trigger} {how}.")
+        return
+    sounds = heard_about(settings, moment, within_s=AROUND_S)
+    for sound in sounds[:SHOWN]:
+        typer.echo(f"    heard: {sound.profile} on {sound.stream}, score {sound.score:.2f}")
+    if not sounds:
+        typer.echo(
+            "No sound was recognised then: it was too quiet for the gate, or like no profile"
+            " (heard replay shows the scores of a recording)."
+        )
+
+
+def _read(config: Path | None, path: Path | None) -> tuple[Config, RuleSet]:
     from daemon.config import load_config
-    from daemon.evidence import clip_path
-    from daemon.history_file import read_events
     from daemon.models.choice import load_encoder
-    from daemon.parts import load_profiles, load_rule_set
-    from daemon.zone import local_zone
-    from rules.engine import Engine
-    from rules.simulation import both_ends, simulate
+    from daemon.parts import load_profiles, read_rule_set
 
     settings = load_config(config)
-    rules = load_rule_set(settings, load_profiles(settings, load_encoder(settings).id), path)
-    since = time.time() - _seconds(history)
-    sounds = read_events(settings.state_dir / "history.sqlite", limit=-1, since=since)
-    verdicts: list[Verdict] = []
-    engine = Engine(
-        rules,
-        lambda event: clip_path(settings.evidence_folder, event).absolute().as_uri(),
-        local_zone(),
-        note=verdicts.append,
-    )
-    for _ in simulate(engine, both_ends(sounds), since=since, until=time.time()):
-        pass
-    return verdicts
+    return settings, read_rule_set(settings, load_profiles(settings, load_encoder(settings).id), path)
 
 
 def _seconds(history: str) -> float:
     unit = {"d": 86_400, "h": 3_600, "m": 60}.get(history[-1:])
-    if unit is None or not history[:-1].isdecimal():
+    if unit is None or not history[:-1].isdecimal() or len(history) > 9:
         raise typer.BadParameter("expected a time such as 7d, 12h or 30m", param_hint="--history")
     return float(int(history[:-1]) * unit)
 
 
-def _told(verdict: Verdict) -> str:
-    from datetime import datetime
+def _moment(text: str) -> float:
+    """Return the moment that a time of day (the last one), or a date and a time, names."""
+    from datetime import datetime, timedelta
 
     from daemon.zone import local_zone
+    from rules.reading import clock_time
 
-    at = datetime.fromtimestamp(verdict.at, local_zone()).isoformat(" ", timespec="seconds")
-    if verdict.event is None:
-        return f"{at}  the clock"
-    return f"{at}  {verdict.event.profile} on {verdict.event.stream}, score {verdict.event.score:.2f}"
-
-
-def _verdict_json(verdict: Verdict) -> dict[str, object]:
-    event = verdict.event
-    return {
-        "rule": verdict.rule_id,
-        "at": verdict.at,
-        "event": None if event is None else event.id,
-        "profile": None if event is None else event.profile,
-        "stream": None if event is None else event.stream,
-        "stopped_by": None if verdict.stopped is None else str(verdict.stopped),
-    }
-
-
-def _as_json(problem: Problem) -> dict[str, object]:
-    return asdict(problem) | {"file": str(problem.file)}
+    now = datetime.now(local_zone())
+    clock = clock_time(text)
+    if clock is not None:
+        today = datetime.combine(now.date(), clock, now.tzinfo)
+        return (today if today <= now else today - timedelta(days=1)).timestamp()
+    try:
+        named = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            "expected a moment such as 22:14 or 2026-01-31 22:14:05", param_hint="--at"
+        ) from None
+    return (named if named.tzinfo else named.replace(tzinfo=now.tzinfo)).timestamp()

@@ -336,7 +336,7 @@ def test_the_shipped_configuration_is_valid_with_everything_switched_on(tmp_path
     path = write(folder, text)
     for name in ("profiles", "rules.d"):
         (folder / name).mkdir()
-    for name in ("yard.flac", "mqtt_password"):
+    for name in ("yard.flac", "mqtt_password", "home_assistant_token", "webhook_key"):
         (folder / name).touch()
 
     config = load_config(path)
@@ -362,7 +362,7 @@ def test_the_shipped_configuration_and_the_documentation_hold_every_option() -> 
     """An option that is not in the example, or not documented, would not be found by anybody."""
     example = EXAMPLE.read_text()
     documentation = (REPOSITORY / "docs" / "configuration.md").read_text()
-    in_words_only = {"password"}
+    in_words_only = {"password", "token"}
     for option in options(Config):
         assert re.search(rf"^ *#?{option}:", example, re.MULTILINE) or option in in_words_only, option
         assert f"`{option}`" in documentation, option
