@@ -15,7 +15,9 @@ import yaml
 from benchmarks.report import RESULTS
 from benchmarks.stock import read_stock, stock_folder
 from daemon.models.catalogue import BUILTIN, MODELS
+from daemon.models.folder import model_folder
 from daemon.status import ask_status
+from fewshot_profiles.store import BANK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -60,14 +62,16 @@ class RunningDaemon:
 def encoder_settings(name: str, encoder: EncoderId, folder: Path) -> dict[str, Any]:
     """Return what makes a daemon in `folder` listen with this encoder and its stock profiles.
 
-    What `heard models pull` would have put into the state folder is put there.
+    What `heard models pull` and `background` would have put into the state folder is put there.
     """
     if name == BUILTIN:
         return {}
     read_stock(encoder)
+    models = model_folder(folder / STATE_NAME).root
     if name in MODELS:
-        models = folder / STATE_NAME / "models"
         shutil.copytree(RESULTS / "models" / name, models / name)
+    (models / "background").mkdir(parents=True)
+    shutil.copy(stock_folder(encoder) / BANK_NAME, models / "background" / f"{encoder}.npz")
     return {"encoder": name, "stock_profiles": False, "profiles": [str(stock_folder(encoder))]}
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from fewshot_profiles.profile import Profile
 
 
+PAIR = 2
+
+
 class TooFewTakes(Exception):
     """There are not enough recordings of a sound to teach some of it and ask about the rest."""
 
@@ -30,9 +33,9 @@ class Taught:
     profile: Profile
     examples: tuple[Recording, ...]
     refused: tuple[Recording, ...]
-    """Examples that enrolment refused; others took their place, as its message asks for."""
+    """Examples that enrolment refused: they taught nothing, and may be asked about"""
     others: tuple[Recording, ...]
-    """Clips of the sound from takes that neither taught nor were refused."""
+    """Clips of the sound from takes that taught nothing"""
 
 
 def teach(
@@ -44,21 +47,24 @@ def teach(
     bank: BackgroundBank,
     false_alarms_per_hour: float = FALSE_ALARMS_PER_HOUR,
 ) -> Taught:
-    """Enrol `shots` clips, each of another take. Raises TooFewTakes if nothing would be left to ask about."""
-    takes = sorted({clip.take for clip in clips})
-    of_take = {take: [clip for clip in clips if clip.take == take] for take in takes}
-    waiting = [of_take[takes[at]] for at in rng.permutation(len(takes))]
-    examples: list[Recording] = []
+    """Enrol `shots` clips, each of another take. Raises TooFewTakes if nothing would be left to ask about.
+
+    An example that is refused is replaced, as its message asks for; but nobody goes on recording for ever:
+    after `shots` replacements, those that are left have to do, two at least.
+    """
+    of_take: dict[str, list[Recording]] = {}
+    for clip in clips:
+        of_take.setdefault(clip.take, []).append(clip)
+    order = [of_take[take] for take in rng.permutation(sorted(of_take))]
+    if len(order) <= shots:
+        raise TooFewTakes(
+            f"{len(order)} takes of {clips[0].profile if clips else 'this sound'} are too few to teach "
+            f"{shots} and ask about others"
+        )
+    drawn = [take[int(rng.integers(len(take)))] for take in order[: 2 * shots]]
+    examples, spare = drawn[:shots], drawn[shots:]
     refused: list[Recording] = []
-    while True:
-        while len(examples) < shots and waiting:
-            take = waiting.pop()
-            examples.append(take[int(rng.integers(len(take)))])
-        if len(examples) < shots or not waiting:
-            raise TooFewTakes(
-                f"{len(takes)} takes of {clips[0].profile if clips else 'this sound'} are too few to teach "
-                f"{shots} and ask about others ({len(refused)} were refused)"
-            )
+    while examples:
         try:
             result = enroll(
                 Teaching(name=examples[0].profile, false_alarms_per_hour=false_alarms_per_hour),
@@ -69,11 +75,17 @@ def teach(
         except ExampleError as error:
             named = [example for example in examples if str(example.file) in str(error)] or examples
             refused += named
-            examples = [example for example in examples if example not in named]
+            kept = [example for example in examples if example not in named]
+            needed = shots - len(kept)
+            kept, spare = kept + spare[:needed], spare[needed:]
+            # Of two, neither is the odd one out: so few are refused for other faults only.
+            examples = kept if len(kept) >= PAIR or len(examples) <= PAIR else examples[:PAIR]
             continue
+        met = {example.take for example in examples}
         return Taught(
             profile=result.profile,
             examples=tuple(examples),
             refused=tuple(refused),
-            others=tuple(clip for take in waiting for clip in take),
+            others=tuple(clip for clip in clips if clip.take not in met),
         )
+    raise TooFewTakes(f"enrolment refused all {len(refused)} examples of {clips[0].profile}")
