@@ -86,11 +86,21 @@ def teach_all(
     trials = []
     for sound, draw in progress(wanted, "Teaching"):
         rng = np.random.default_rng((options.seed, draw))
-        taught = teach(events_of(rows, sound), options.shots, rng, encoder=encoder, bank=bank)
+        first = RATES_PER_HOUR[0]
+        taught = teach(
+            events_of(rows, sound),
+            options.shots,
+            rng,
+            encoder=encoder,
+            bank=bank,
+            false_alarms_per_hour=first,
+        )
         files = [example.file for example in taught.examples]
         for at, rate in enumerate(RATES_PER_HOUR):
             teaching = Teaching(name=sound, false_alarms_per_hour=rate)
-            profile = enroll(teaching, files, encoder=encoder, bank=bank).profile
+            profile = taught.profile
+            if rate != first:
+                profile = enroll(teaching, files, encoder=encoder, bank=bank).profile
             trials.append(
                 Trial(
                     sound=sound,
