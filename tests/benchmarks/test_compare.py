@@ -11,6 +11,7 @@ from benchmarks.cells import PLANS, Cell, plan_cells
 from benchmarks.compare import BEGIN, END, put_between_marks
 from benchmarks.comparison import ROWS, markdown
 from benchmarks.encoders import load_encoder
+from tests.requirements import required_program
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 
@@ -59,6 +60,22 @@ def test_what_was_run_is_kept_and_comes_back(
     assert "old" not in text
     assert "| what | command | builtin |" in text
     assert "`python -m benchmarks.recall --where split=valid" in text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_benchmark_fills_its_rows(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of them, small, for the encoder that ships: none fails, and every row has a figure."""
+    required_program("mosquitto", debian_package="mosquitto")
+    monkeypatch.setattr(cells, "CELLS", tmp_path / "cells")
+    found = compare.main(["--data", str(shared / "audio"), "--encoder", "builtin", "--quick"])
+    assert len(found) == len(PLANS)
+    table = capsys.readouterr().out
+    # A windowed encoder only has a cost of running at each hop.
+    missing = [row.label for row in ROWS if f"| {row.label} |" not in table]
+    assert missing == ["the same, running at each hop"]
 
 
 def test_a_document_without_marks_is_left_alone() -> None:
