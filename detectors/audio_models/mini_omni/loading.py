@@ -10,6 +10,7 @@ from torch import Tensor
 
 from detectors.audio_models import LoadOptions
 from detectors.audio_models.checkpoint import Pickled, Shape, TensorSource, check_inventory, fill
+from detectors.audio_models.companions import companion
 from detectors.audio_models.mini_omni.codec import open_codec
 from detectors.audio_models.mini_omni.config import MiniOmniConfig
 from detectors.audio_models.mini_omni.model import MiniOmni
@@ -17,7 +18,6 @@ from detectors.audio_models.mini_omni.network import empty_network
 from detectors.audio_models.opening import read_config
 from detectors.audio_models.text_tokenizer import JsonTokenizer, TextTokenizer
 from detectors.audio_models.whisper_encoder import open_whisper
-from foundation.errors import ModelError
 
 WEIGHTS = "lit_model.pth"
 EARS = "whisper-small"
@@ -43,16 +43,6 @@ def load_mini_omni(folder: Path, load: LoadOptions, *, tokenizer: TextTokenizer 
         codec=open_codec(companion(folder, VOICE, load), device=load.device) if load.speech else None,
         device=load.device,
     )
-
-
-def companion(folder: Path, name: str, load: LoadOptions) -> Path:
-    """Return where another maker's folder lies: where `load` says, inside the model's own, or beside it."""
-    if name in load.companions:
-        return load.companions[name]
-    for place in (folder / name, folder.parent / name):
-        if place.is_dir():
-            return place
-    raise ModelError(f"{folder}: {name} is neither inside it nor beside it; see docs/audio-models.md")
 
 
 def published_shapes(config: MiniOmniConfig) -> dict[str, Shape]:
