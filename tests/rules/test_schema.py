@@ -74,6 +74,13 @@ GOOD: dict[str, Any] = {
         {"action": {"repeat": {"count": 0, "sequence": {"delay": 1}}}},
         {"condition": {"condition": "time", "after": "noon"}},
         {"cooldown": {"minute": 5}},
+        {"action": {"action": "mqtt.publsh", "data": {"topic": "x"}}},
+        {"action": {"action": "light.turn_on", "entity_id": "light.desk"}},
+        {"action": {"action": "command.run", "data": {"command": "rm -r /"}}},
+        {"action": {"action": "heard.emit", "data": {}}},
+        {"trigger": {"trigger": "state", "entity_id": "Light Desk"}},
+        {"condition": {"condition": "state", "entity_id": "light.desk", "state": False}},
+        {"condition": {"condition": "mqtt", "topic": "a", "is": ["x"], "for": 3}},
     ],
 )
 def test_what_the_loader_refuses_is_marked_in_the_editor(change: dict[str, Any]) -> None:

@@ -7,20 +7,29 @@ from typing import TYPE_CHECKING, Any
 from rules.model import (
     AllOf,
     AnyOf,
+    CallAction,
     Check,
     Choose,
     Delay,
+    Describe,
+    Emit,
+    MqttCondition,
+    MqttTrigger,
     NoneOf,
     Parallel,
     PatternTrigger,
+    PostWebhook,
     PublishMqtt,
     Repeat,
+    RunCommand,
     SaveClip,
     SequenceTrigger,
     SetVariables,
     SilenceTrigger,
     SoundPattern,
     SoundTrigger,
+    StateCondition,
+    StateTrigger,
     Stop,
     TemplateCondition,
     TimeCondition,
@@ -54,7 +63,7 @@ def dumped(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _trigger(trigger: Trigger) -> dict[str, Any]:
+def _trigger(trigger: Trigger) -> dict[str, Any]:  # noqa: PLR0911 - one for each kind
     match trigger:
         case SoundTrigger():
             plain = {"trigger": "sound", "for": trigger.for_s, "phase": trigger.phase.value}
@@ -74,6 +83,13 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
         case PatternTrigger():
             plain = {"trigger": "time_pattern", "id": trigger.id}
             return plain | {"minutes": _unit(trigger.minutes), "seconds": _unit(trigger.seconds)}
+        case MqttTrigger():
+            plain = {"trigger": "mqtt", "id": trigger.id, "topic": trigger.topic}
+            return plain | _given(payload=trigger.payload, value_template=_source(trigger.template))
+        case StateTrigger():
+            plain = {"trigger": "state", "id": trigger.id, "for": trigger.for_s}
+            plain |= {"entity_id": list(trigger.entities)} | _some(to=trigger.to_states)
+            return plain | ({"from": list(trigger.from_states)} if trigger.from_states else {})
 
 
 def _sound(wanted: SoundTrigger | SoundPattern) -> dict[str, Any]:
@@ -81,7 +97,7 @@ def _sound(wanted: SoundTrigger | SoundPattern) -> dict[str, Any]:
     return {key: value for key, value in plain.items() if value is not None} | _some(stream=wanted.streams)
 
 
-def _condition(condition: Condition) -> Any:
+def _condition(condition: Condition) -> Any:  # noqa: PLR0911 - one for each kind
     match condition:
         case TimeCondition():
             plain = {"condition": "time"} | _some(weekday=_days(condition.weekdays))
@@ -90,6 +106,13 @@ def _condition(condition: Condition) -> Any:
             return condition.template.source
         case TriggerCondition():
             return {"condition": "trigger", "id": list(condition.ids)}
+        case MqttCondition():
+            plain = {"condition": "mqtt", "topic": condition.topic, "is": list(condition.payloads)}
+            return plain | _given(value_template=_source(condition.template), max_age=condition.max_age_s)
+        case StateCondition():
+            plain = {"condition": "state", "entity_id": list(condition.entities)}
+            plain |= {"state": list(condition.states), "for": condition.for_s}
+            return plain | _given(attribute=condition.attribute or None, max_age=condition.max_age_s)
         case AllOf():
             return {"condition": "and", "conditions": [_condition(each) for each in condition.conditions]}
         case AnyOf():
@@ -102,19 +125,31 @@ def _actions(actions: Collection[Action]) -> list[Any]:
     return [_action(action) for action in actions]
 
 
-def _action(action: Action) -> Any:  # noqa: PLR0911 - one for each kind
+def _request(action: Action) -> Any:  # noqa: PLR0911 - one for each kind
     match action:
         case SaveClip():
             return {"action": "heard.save_clip", "continue_on_error": action.continue_on_error}
+        case Describe():
+            return _named("heard.describe", {"question": _source(action.question)})
+        case Emit():
+            stream, score = _source(action.stream), _source(action.score)
+            return _named("heard.emit", {"event": action.event} | _given(stream=stream, score=score))
         case PublishMqtt():
-            payload = action.payload.source if isinstance(action.payload, Template) else action.payload
-            data = {
-                "topic": action.topic.source,
-                "payload": payload,
-                "qos": action.qos,
-                "retain": action.retain,
-            }
-            return {"action": "mqtt.publish", "data": data}
+            data = {"topic": action.topic.source, "qos": action.qos, "retain": action.retain}
+            return _named("mqtt.publish", data | {"payload": _plain(action.payload)})
+        case PostWebhook():
+            data = {"url": action.url.source, "method": action.method, "payload": _plain(action.payload)}
+            return _named("webhook.post", data | {"headers": _plain(dict(action.headers))})
+        case RunCommand():
+            words = [part.source for part in action.command]
+            return _named("command.run", {"command": words, "timeout": action.timeout_s})
+        case CallAction():
+            return {"action": action.name} | _given(target=_plain(action.target), data=_plain(action.data))
+    return None
+
+
+def _action(action: Action) -> Any:  # noqa: PLR0911 - one for each kind
+    match action:
         case Delay():
             return {"delay": action.delay_s}
         case SetVariables():
@@ -141,6 +176,28 @@ def _action(action: Action) -> Any:  # noqa: PLR0911 - one for each kind
             return {"repeat": how | {"sequence": _actions(action.actions)}}
         case Parallel():
             return {"parallel": [{"sequence": _actions(branch)} for branch in action.branches]}
+    return _request(action)
+
+
+def _named(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {"action": name, "data": data}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Template():
+            return value.source
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _source(template: Template | None) -> str | None:
+    return None if template is None else template.source
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _days(days: Collection[int]) -> list[str]:
