@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from detectors.types import Samples
 
 FEWEST = 8
+JOINING_STEPS = 6
+"""Streams join in turn, so that networks that rest between hops do not all run at the same one."""
 TRIES = 2
 
 
@@ -101,9 +103,10 @@ def play(pipeline: Pipeline, feeds: Sequence[Feed], *, seconds: float, paced: bo
         pipeline.accept(
             {
                 name: AudioBlock(
-                    samples=feed.steps[step][None], rate_hz=feed.rate_hz, start=step * feed.steps.shape[1]
+                    samples=feed.steps[own][None], rate_hz=feed.rate_hz, start=own * feed.steps.shape[1]
                 )
-                for name, feed in zip(names, feeds, strict=True)
+                for number, (name, feed) in enumerate(zip(names, feeds, strict=True))
+                if (own := step - number % JOINING_STEPS) >= 0
             }
         )
         done_s = time.perf_counter()
