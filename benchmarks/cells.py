@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report import REPOSITORY, RESULTS
-from benchmarks.stock import stock_folder
+from benchmarks.stock import RECIPE_NAME, stock_folder
 from foundation.atomic_file import write_atomically
 
 if TYPE_CHECKING:
@@ -211,6 +211,6 @@ def _digest(folder: Path) -> str:
     """Return a digest of all files of a folder of profiles; of one that is not there, of nothing."""
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*")):
-        if file.is_file() and file.name != "README.md":
+        if file.is_file() and file.name not in {"README.md", RECIPE_NAME}:
             digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()

@@ -19,7 +19,7 @@ from benchmarks.cells import PLANS, plan_cells, result_of, run
 from benchmarks.comparison import markdown
 from benchmarks.encoders import HELP, load_encoder
 from benchmarks.report import tell
-from benchmarks.stock import make_stock, stock_folder
+from benchmarks.stock import make_stock, outdated, stock_folder
 from fewshot_profiles.store import BANK_NAME
 from foundation.atomic_file import write_atomically
 
@@ -62,6 +62,11 @@ def _ensure_stock(name: str, data: Path) -> None:
     if not (stock_folder(encoder.id) / BANK_NAME).is_file():
         tell(f"making stock profiles for {name}: this takes a while, once")
         make_stock(encoder, data)
+    elif outdated(encoder.id):
+        tell(
+            f"the recipe of stock profiles has changed since {name}'s were made: "
+            f"`python -m benchmarks.stock --data DIR --encoder {name} --again` makes them anew"
+        )
 
 
 def put_between_marks(document: str, table: str) -> str:

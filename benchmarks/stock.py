@@ -12,11 +12,12 @@ import argparse
 import shutil
 import sys
 from contextlib import redirect_stdout
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.encoders import HELP, load_encoder
-from benchmarks.report import RESULTS
+from benchmarks.report import REPOSITORY, RESULTS
 from fewshot_profiles.bank import read_bank
 from fewshot_profiles.store import BANK_NAME, STOCK_FOLDER, ProfileStore
 from foundation.errors import ProfileError
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from detectors.encoders import Encoder, EncoderId
     from fewshot_profiles.bank import BackgroundBank
     from fewshot_profiles.profile import Profile
+
+
+RECIPE_NAME = "recipe.sha256"
 
 
 def stock_folder(encoder: EncoderId) -> Path:
@@ -46,6 +50,14 @@ def read_stock(encoder: EncoderId) -> tuple[tuple[Profile, ...], BackgroundBank]
         ) from error
 
 
+def outdated(encoder: EncoderId) -> bool:
+    """Whether the recipe has changed since the stock profiles of this encoder were made."""
+    if encoder.name == "builtin":
+        return False
+    made_by = stock_folder(encoder) / RECIPE_NAME
+    return not made_by.is_file() or made_by.read_text(encoding="ascii") != _recipe()
+
+
 def make_stock(encoder: Encoder, data: Path) -> Path:
     """Make the stock profiles of an encoder that did not ship; return their folder, whole or not there."""
     folder = stock_folder(encoder.id)
@@ -58,11 +70,21 @@ def make_stock(encoder: Encoder, data: Path) -> Path:
     beside.mkdir(parents=True)
     from training import stock_profiles
 
+    recipe = _recipe()
     with redirect_stdout(sys.stderr):
         stock_profiles.main(["--data", str(data), "--out", str(beside)], encoder=encoder)
+    (beside / RECIPE_NAME).write_text(recipe, encoding="ascii")
     shutil.rmtree(folder, ignore_errors=True)
     beside.rename(folder)
     return folder
+
+
+def _recipe() -> str:
+    """Return a digest of the code that makes stock profiles."""
+    digest = sha256()
+    for file in sorted((REPOSITORY / "training").glob("s[ty]*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def main(argv: Sequence[str] | None = None) -> None:

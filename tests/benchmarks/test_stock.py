@@ -34,3 +34,15 @@ def test_what_ships_is_not_made_over(tmp_path: Path) -> None:
     """A benchmark does not touch the package."""
     with pytest.raises(SystemExit, match=r"training\.stock_profiles"):
         stock.make_stock(load_encoder("builtin"), tmp_path)
+
+
+def test_profiles_of_another_recipe_are_outdated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was made before the recipe changed is no fair opponent; what ships is the recipe's own."""
+    monkeypatch.setattr(stock, "RESULTS", tmp_path)
+    encoder = LogMelStatistics().id
+    folder = stock.stock_folder(encoder)
+    folder.mkdir(parents=True)
+    assert stock.outdated(encoder)
+    (folder / stock.RECIPE_NAME).write_text(stock._recipe(), encoding="ascii")
+    assert not stock.outdated(encoder)
+    assert not stock.outdated(load_encoder("builtin").id)
