@@ -14,7 +14,7 @@ in a recording in which one moment in twenty holds it."""
 BLOCK_S = 2.0
 """False alarms closer together than this are one: the segmenter would report one sound."""
 
-_TAIL_EVENTS = 8
+_TAIL_EVENTS = 20
 """How many of the loudest blocks carry the estimate of the tail beyond what was heard."""
 
 _MAX_STEPS = 100

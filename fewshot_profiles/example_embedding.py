@@ -15,7 +15,8 @@ from fewshot_profiles.embedding import embed_framed, frame_clip
 from fewshot_profiles.example_audio import ExampleAudio, active_hops
 from fewshot_profiles.fitting import Positives
 
-VARIANTS = 5
+VARIANTS = 0
+"""Noise, levels and shifts of our own making: heads that had them heard real sounds less well."""
 LONGEST_TAUGHT_S = 20.0
 """Of a longer example this much is taught: more of the same teaches nothing more."""
 

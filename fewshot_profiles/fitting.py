@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from fewshot_profiles.ambience import Ambience
 from fewshot_profiles.bank import BackgroundBank
 from fewshot_profiles.calibration import fit_platt, lasting, sigmoid
-from fewshot_profiles.heads import Head, fit_head
+from fewshot_profiles.heads import Head, blended, fit_head, prototype_head
 from fewshot_profiles.profile import Kind
 from fewshot_profiles.promise import Background, background_of
 
 MOST_OCCURRENCES_PER_HOUR = 1.0
 """Moments of the home's past that score like the examples were probably the sound itself, unless they are
 more frequent than this."""
+
+PROTOTYPE_SHARE = 0.7
+"""Of the decision; the rest is logistic regression against the background. Found on the validation side."""
 
 _BANK_FOLDS = 3
 _MAX_HELD_OUT = (
@@ -72,6 +75,19 @@ class Positives:
             found.append(np.array([lasting(t, min(needed, len(t)), window).max() for t in takes], np.float32))
         return tuple(found)
 
+    def typical(self, logits: NDArray[np.float32]) -> tuple[float, ...]:
+        """Return for each example the logit that a quarter of what was recorded reaches."""
+        return tuple(
+            float(np.quantile(logits[(self.example == number) & self.plain], 0.75))
+            for number in range(self.examples)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    regression: Head
+    both: Head
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
@@ -85,6 +101,8 @@ class Fit:
     """Moments of the home's past that sounded like the examples, and are not part of the background."""
     held_out: tuple[NDArray[np.float32], ...] | None
     """For each example the peak logits of its takes under a head that has not seen it; None with one."""
+    typical: tuple[float, ...] | None
+    """For each example the logit that a quarter of it reaches under that head."""
 
     @property
     def held_out_scores(self) -> NDArray[np.float64] | None:
@@ -108,14 +126,14 @@ def fit_detector(
     The threshold keeps the stated rate on the bank and, once it is known, in this home: the stricter counts.
     """
     head = _fit(positives, np.concatenate([bank.embeddings, negatives]), bank)
-    ordinary, occurrences = _without_occurrences(home, head, positives, kind)
+    ordinary, occurrences = _without_occurrences(home, head.both, positives, kind)
     held_background = _held_out_background(positives, negatives, bank, ordinary, head)
     against = np.concatenate([bank.embeddings, negatives])
     if ordinary is not None:
         against = np.concatenate([against, ordinary.embeddings])
         head = _fit(positives, against, bank, head)
     held_out = _held_out_positives(positives, against, bank, head)
-    own = head.logits(positives.hops) if held_out is None else held_out
+    own = head.both.logits(positives.hops) if held_out is None else held_out
     plain = positives.plain
     rows = len(bank.embeddings)
     platt = fit_platt(own[plain], positives.where(plain).weights(), held_background[:rows])
@@ -124,11 +142,12 @@ def fit_detector(
     background = background_of(calibrated[:rows], calibrated[rows:], bank=bank, home=ordinary, kind=kind)
     threshold = sigmoid(np.array(background.logit_for(false_alarms_per_hour)))
     return Fit(
-        head=head.scaled(platt.slope, platt.intercept),
+        head=head.both.scaled(platt.slope, platt.intercept),
         threshold=float(np.clip(threshold, _SURELY_NOT, 1.0 - _SURELY_NOT)),
         background=background,
         occurrences=occurrences,
         held_out=None if held_out is None else positives.peaks(scale * held_out + shift, kind),
+        typical=None if held_out is None else positives.typical(scale * held_out + shift),
     )
 
 
@@ -147,9 +166,20 @@ def _without_occurrences(
 
 
 def _fit(
-    positives: Positives, negatives: NDArray[np.float32], bank: BackgroundBank, near: Head | None = None
-) -> Head:
-    return fit_head(positives.hops, positives.weights(), negatives, bank.scaling, near=near)
+    positives: Positives, negatives: NDArray[np.float32], bank: BackgroundBank, near: _Pair | None = None
+) -> _Pair:
+    """Fit both heads. The prototype is what few examples support; the regression knows what is near it."""
+    plain = positives.where(positives.plain)
+    regression = fit_head(
+        plain.hops,
+        plain.weights(),
+        negatives,
+        bank.scaling,
+        near=None if near is None else near.regression,
+    )
+    prototype = prototype_head(plain.hops, plain.weights(), bank.scaling)
+    parts = [(PROTOTYPE_SHARE, prototype), (1.0 - PROTOTYPE_SHARE, regression)]
+    return _Pair(regression, blended(parts, bank.embeddings))
 
 
 def _held_out_background(
@@ -157,7 +187,7 @@ def _held_out_background(
     negatives: NDArray[np.float32],
     bank: BackgroundBank,
     home: Ambience | None,
-    near: Head,
+    near: _Pair,
 ) -> NDArray[np.float32]:
     """Score every row of the bank, then of the home, with a head fitted without its recording or hour."""
     rows, fold = bank.embeddings, bank.recording % _BANK_FOLDS
@@ -168,12 +198,12 @@ def _held_out_background(
     for number in np.unique(fold):
         held = fold == number
         head = _fit(positives, np.concatenate([rows[~held], negatives]), bank, near)
-        logits[held] = head.logits(rows[held])
+        logits[held] = head.both.logits(rows[held])
     return logits
 
 
 def _held_out_positives(
-    positives: Positives, against: NDArray[np.float32], bank: BackgroundBank, near: Head
+    positives: Positives, against: NDArray[np.float32], bank: BackgroundBank, near: _Pair
 ) -> NDArray[np.float32] | None:
     """Score every example with a head that was fitted without it; None with one example."""
     if positives.examples < 2:
@@ -182,5 +212,6 @@ def _held_out_positives(
     logits = np.zeros(len(positives.hops), dtype=np.float32)
     for number in np.unique(fold):
         held = fold == number
-        logits[held] = _fit(positives.where(~held), against, bank, near).logits(positives.hops[held])
+        fitted = _fit(positives.where(~held), against, bank, near).both
+        logits[held] = fitted.logits(positives.hops[held])
     return logits

@@ -1,4 +1,4 @@
-"""The head of a profile: logistic regression on unit embeddings, fitted on the hub in milliseconds."""
+"""The head of a profile: a linear decision on unit embeddings, fitted on the hub in milliseconds."""
 
 from __future__ import annotations
 
@@ -78,6 +78,34 @@ def fit_head(
     solution = _newton(features, targets, weights, l2, start)
     coefficients = solution[:-1].astype(np.float32) / scaling.spread
     return Head(weights=coefficients, bias=float(solution[-1] - coefficients @ scaling.mean))
+
+
+def prototype_head(
+    positives: NDArray[np.float32], positive_weights: NDArray[np.float32], scaling: Scaling
+) -> Head:
+    """Return the direction from the middle of the background to the middle of the positives [p, dim].
+
+    Every positive counts by its direction alone, and by its weight.
+    """
+    apart = positives - scaling.mean
+    directions = apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), np.float32(1e-9))
+    middle = np.average(directions, axis=0, weights=positive_weights)
+    weights = (middle / max(float(np.linalg.norm(middle)), 1e-9)).astype(np.float32)
+    return Head(weights=weights, bias=-float(weights @ scaling.mean))
+
+
+def blended(parts: list[tuple[float, Head]], background: NDArray[np.float32]) -> Head:
+    """Return one head that decides as several together, each by its share of the spread on background."""
+    total: Head | None = None
+    for share, part in parts:
+        spread = max(float(part.logits(background).std()), 1e-9)
+        scaled = part.scaled(share / spread, 0.0)
+        if total is None:
+            total = scaled
+        else:
+            total = Head(weights=total.weights + scaled.weights, bias=total.bias + scaled.bias)
+    assert total is not None
+    return total
 
 
 def _newton(

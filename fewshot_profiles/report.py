@@ -162,12 +162,12 @@ def verdicts_of(
 
 def unlike_the_others(fit: Fit) -> list[bool]:
     """Tell for each example whether the others rate it no higher than ordinary background."""
-    if fit.held_out is None:
+    if fit.typical is None:
         return [False]
-    if len(fit.held_out) < _UNLIKE_FROM:
-        return [False] * len(fit.held_out)
+    if len(fit.typical) < _UNLIKE_FROM:
+        return [False] * len(fit.typical)
     ordinary = np.quantile(fit.background.in_bank, _UNLIKE_QUANTILE)
-    return [bool(takes[0] < ordinary) for takes in fit.held_out]
+    return [bool(typical < ordinary) for typical in fit.typical]
 
 
 def most_like(hops: NDArray[np.float32], rivals: Sequence[Profile]) -> str | None:
