@@ -9,6 +9,7 @@ from contextlib import suppress
 import typer
 
 from daemon.commands import (
+    ask,
     audio,
     check,
     demo,
@@ -37,6 +38,9 @@ app.command("run", epilog="Example: heard run --config /etc/heard/heard.yaml")(r
 app.command("demo", epilog="Example: heard demo --once --seed 7")(demo.demo)
 app.command("check", epilog="Example: heard check --config /etc/heard/heard.yaml")(check.check)
 app.command("replay", epilog="Example: heard replay night.flac porch.wav --json")(audio.replay)
+app.command("ask", epilog='Example: heard ask doorbell.wav "What is this?" --choice doorbell --choice phone')(
+    ask.ask
+)
 app.command("devices", epilog="Example: heard devices --json")(audio.devices)
 app.command("status", epilog="Example: heard status --json")(status.status)
 app.command("events", epilog="Example: heard events --profile doorbell --json")(events.events)

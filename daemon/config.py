@@ -17,6 +17,7 @@ from daemon.action_settings import (
     from_credentials,
     read_secret,
 )
+from daemon.audio_model.settings import AudioModelConfig
 from daemon.retention import Limits
 from daemon.settings import (
     STANDARD_INPUT,
@@ -212,6 +213,8 @@ class Config(Settings):
     """What the webhooks of rules share."""
     commands: tuple[Program, ...] = ()
     """The programs that rules may run, each by its whole path. Default: none."""
+    audio_model: AudioModelConfig | None = None
+    """Default: no full audio model; sounds are decided by their scores alone."""
     evidence: EvidenceConfig = EvidenceConfig()
     """The clips around events."""
     gate: GateConfig = GateConfig()

@@ -114,6 +114,10 @@ class EndpointUnavailable(RetryableError):
     """Another system, such as Home Assistant or a webhook, does not answer."""
 
 
+class AudioModelUnavailable(RetryableError):
+    """The full audio model gave no answer in time: it is loading, busy, hung, or its process has ended."""
+
+
 class DownloadInterrupted(RetryableError):
     """A file has not arrived whole; what has arrived is kept for the next try."""
 

@@ -23,6 +23,7 @@ COMMANDS = [
     ("run",),
     ("demo",),
     ("check",),
+    ("ask",),
     ("replay",),
     ("devices",),
     ("status",),

@@ -334,7 +334,7 @@ def test_the_shipped_configuration_is_valid_with_everything_switched_on(tmp_path
     folder = tmp_path / "etc" / "heard"
     text = switch_everything_on(EXAMPLE.read_text()).replace("/etc/heard", str(folder))
     path = write(folder, text)
-    for name in ("profiles", "rules.d"):
+    for name in ("profiles", "rules.d", "MiMo-Audio-7B-Instruct", "MiMo-Audio-Tokenizer"):
         (folder / name).mkdir()
     for name in ("yard.flac", "mqtt_password", "home_assistant_token", "webhook_key"):
         (folder / name).touch()
