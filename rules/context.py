@@ -141,6 +141,7 @@ def _sound_names(house: House, event: SoundEvent, at: float) -> _Names:
         "started": house.iso(event.onset_at),
         "ended": None if event.ended_at is None else house.iso(event.ended_at),
         "clip_url": house.clip_url(event),
+        "verified": event.verified,
     }
 
 

@@ -11,7 +11,7 @@ from rules.facts import Confirmation, EntityState, Fact, MqttMessage
 
 _EVENT_FIELDS = (
     "id", "phase", "profile", "profile_version", "stream", "epoch_s", "onset_s", "decided_s", "end_s",
-    "score", "level_dbfs", "noise_floor_dbfs", "speech",
+    "score", "level_dbfs", "noise_floor_dbfs", "speech", "verified",
 )  # fmt: skip
 
 
@@ -63,6 +63,7 @@ def load_event(data: Any) -> SoundEvent:
         level_dbfs=float(data["level_dbfs"]),
         noise_floor_dbfs=float(data["noise_floor_dbfs"]),
         speech=bool(data["speech"]),
+        verified=data.get("verified"),
     )
 
 

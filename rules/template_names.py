@@ -27,6 +27,7 @@ NAMES: Mapping[str, frozenset[str]] = {
             "stream",
             "to_state",
             "topic",
+            "verified",
         }
     ),
     "rule": frozenset({"id"}),

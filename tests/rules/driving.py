@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from typing import TYPE_CHECKING
 
-from detectors.types import SoundEvent
 from rules.engine import Engine
+from rules.facts import Fact, time_of
 from rules.loader import load_rules
 from rules.state_json import dump_state
 from tests.rules.sounds import clip_url
@@ -26,21 +27,21 @@ def said(request: ActionRequest) -> tuple[float, str]:
 
 
 def drive(
-    folder: Path, text: str, *steps: SoundEvent | float, zone: tzinfo, restart: bool = False
+    folder: Path, text: str, *steps: Fact | float, zone: tzinfo = UTC, restart: bool = False
 ) -> list[tuple[float, str]]:
-    """Run events, and the clock to where a number stands; with a restart between all of it if wanted."""
+    """Run facts, and the clock to where a number stands; with a restart between all of it if wanted."""
     path = folder / "driven.yaml"
     path.write_text(text)
     engine = Engine(load_rules(path), clip_url, zone)
     state = engine.initial_state()
     requests: list[ActionRequest] = []
     for step in steps:
-        event, until = (step, step.decided_at) if isinstance(step, SoundEvent) else (None, step)
+        fact, until = (None, step) if isinstance(step, int | float) else (step, time_of(step))
         while (wake := engine.next_wake(state)) is not None and wake <= until:
             # A clock that is not set yet is set when the first thing happens.
             state, due = engine.step(state, None, wake or until)
             requests.extend(due)
-        state, due = engine.step(state, event, until)
+        state, due = engine.step(state, fact, until)
         requests.extend(due)
         if restart:
             state = engine.restore(json.loads(json.dumps(dump_state(state), allow_nan=False)))
