@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from daemon.actions import ActionDispatcher
+from daemon.audio_model.second_ears import SecondEars
 from daemon.capture import Capture
 from daemon.doors import announcer_on, doors, enter_home_assistant, enter_webhooks, link_to
 from daemon.errands import Errands
@@ -20,7 +21,7 @@ from daemon.history import History
 from daemon.inbox import Inbox
 from daemon.mqtt_requests import MqttRequests
 from daemon.notify import Notifier
-from daemon.parts import make_pipeline, read_rule_set
+from daemon.parts import make_pipeline, names_heard, read_rule_set
 from daemon.reactions import Reach
 from daemon.recorder import EvidenceRecorder
 from daemon.rule_files import RuleFiles
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
+    from daemon.audio_model.second_ears import Caption
     from daemon.config import Config
     from daemon.observer import Observer
     from daemon.parts import Parts
@@ -81,9 +83,19 @@ class App:
             link = None if config.mqtt is None else await enter(link_to(config.mqtt, node=config.node))
             announcer = None if link is None else announcer_on(link, config, parts)
             home = await enter_home_assistant(config, stack)
+            second = await enter(
+                SecondEars(
+                    config.audio_model,
+                    recorder,
+                    descriptions={profile.name: profile.description for profile in parts.profiles},
+                    on_caption=partial(_captioned, announcer),
+                )
+            )
             errands, webhooks = await enter(Errands()), await enter_webhooks(config, stack)
             dispatcher = ActionDispatcher(
-                doors(config, recorder, link, home, webhooks), errands=errands, on_done=self._acted
+                {**doors(config, recorder, link, home, webhooks), **second.doors()},
+                errands=errands,
+                on_done=self._acted,
             )
             poll_s = 0.0 if config.home_assistant is None else config.home_assistant.poll_s
             rulebook = await enter(
@@ -107,7 +119,9 @@ class App:
                     parts.encoder,
                     recorder,
                     in_force=parts.profiles,
-                    adopt=lambda profiles: _listened_for(profiles, announcer, rule_files),
+                    adopt=lambda profiles: _listened_for(
+                        names_heard(config, profiles), announcer, rule_files
+                    ),
                 )
             )
             if link is not None and config.mqtt is not None:
@@ -118,6 +132,7 @@ class App:
                 node=config.node,
                 state_dir=config.state_dir,
                 encoder=str(parts.encoder.id),
+                audio_model=second.words,
                 profiles=lambda: len(school.files.profiles),
                 profiles_fault=lambda: school.files.fault,
                 rules=lambda: len(parts.rules if rule_files is None else rule_files.rules),
@@ -135,7 +150,7 @@ class App:
             stack.callback(self._notifier.stopping)
             await self._work(
                 captures,
-                self._hear(captures, rulebook.reactions, recorder, school),
+                self._hear(captures, rulebook.reactions, recorder, school, second),
                 {
                     **rulebook.tasks(),
                     "vitals": vitals.run(),
@@ -186,6 +201,7 @@ class App:
         reactions: Reactions,
         recorder: EvidenceRecorder,
         school: School,
+        second: SecondEars,
     ) -> None:
         """Take every piece of work that the pipeline has finished to whom it concerns."""
         parts, ear = self._parts, school.ear
@@ -194,13 +210,14 @@ class App:
         async for heard in hear(self._inbox, pipeline, gather=gather, orders=school.orders, ear=ear):
             school.heard(heard)
             for event in heard.events:
-                reactions.on_event(event)
+                second.hear(event, reactions.on_event)
             for observer in self._observers:
                 observer.readings(heard.readings)
             for stream in heard.closed:
                 # A stream that is open again already has a ring of its own.
                 if not captures[stream].online:
                     recorder.close(stream)
+        await second.settled()
 
     def _recorder(self) -> EvidenceRecorder:
         config = self._config
@@ -255,11 +272,16 @@ class App:
             observer.clip(event, path)
 
 
-def _listened_for(
-    profiles: tuple[Profile, ...], announcer: Announcer | None, rule_files: RuleFiles | None
-) -> None:
+def _captioned(announcer: Announcer | None, caption: Caption) -> None:
+    if announcer is not None:
+        announcer.caption(
+            caption.event, caption=caption.text, question=caption.question, rule=caption.rule_id
+        )
+
+
+def _listened_for(profiles: Sequence[str], announcer: Announcer | None, rule_files: RuleFiles | None) -> None:
     """Tell those who speak of profiles that there are others now."""
     if announcer is not None:
-        announcer.listens_for([profile.name for profile in profiles])
+        announcer.listens_for(profiles)
     if rule_files is not None:
         rule_files.look_again()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemon.actions import mqtt_publish_door, save_clip_door
 from daemon.errands import Errand
+from daemon.parts import names_heard
 from daemon.programs import Programs
 from integrations.announcer import Announcer
 from integrations.mqtt import Broker, MqttLink
@@ -45,8 +46,7 @@ def announcer_on(link: MqttLink, config: Config, parts: Parts) -> Announcer:
     """Return who speaks for this node over `link`."""
     assert config.mqtt is not None
     topics = Topics(prefix=config.mqtt.prefix, node=config.node)
-    profiles = [profile.name for profile in parts.profiles]
-    return Announcer(link, topics, streams=config.streams, profiles=profiles)
+    return Announcer(link, topics, streams=config.streams, profiles=names_heard(config, parts.profiles))
 
 
 LIGHT_S = 30.0

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from daemon.cabin import cabin_of, cabin_tags
 from daemon.models.choice import load_encoder
 from daemon.pipeline import Pipeline
 from fewshot_profiles.matcher import Matcher
 from fewshot_profiles.store import STOCK_FOLDER, ProfileStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from daemon.config import Config
@@ -40,7 +42,13 @@ def make_pipeline(
     config: Config, encoder: Encoder, profiles: tuple[Profile, ...], *, tap: Tap | None = None
 ) -> Pipeline:
     """Return the one pipeline that live audio and recordings go through."""
-    return Pipeline(encoder, Matcher(profiles), gate_settings=config.gate.settings(), tap=tap)
+    return Pipeline(
+        encoder,
+        Matcher(profiles),
+        gate_settings=config.gate.settings(),
+        tap=tap,
+        cabin_of=cabin_of(config),
+    )
 
 
 def load_parts(config: Config) -> Parts:
@@ -93,4 +101,10 @@ def read_rule_set(config: Config, profiles: tuple[Profile, ...], path: Path | No
     path = config.rules if path is None else path
     if path is None:
         return RuleSet(rules=())
-    return read_rules(path, {profile.name: profile.tags for profile in profiles}, list(config.streams))
+    tags = {profile.name: profile.tags for profile in profiles} | cabin_tags(config)
+    return read_rules(path, tags, list(config.streams))
+
+
+def names_heard(config: Config, profiles: Iterable[Profile]) -> list[str]:
+    """Return the names that events may have."""
+    return [*(profile.name for profile in profiles), *cabin_tags(config)]

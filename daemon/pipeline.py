@@ -8,33 +8,23 @@ blocks, nor on which other streams share a batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.cabin import Cabin, CabinEar
 from daemon.listening import Listening, Task
+from daemon.sounding import SCORE_DECIMALS, sound_event
 from detectors import gate, segmenter
 from detectors.encoders import Encoder
 from detectors.framing import Framer
 from detectors.segmenter_plan import SegmenterSettings, plan
-from detectors.types import (
-    DETECTION_RATE_HZ,
-    HOP_SAMPLES,
-    AudioBlock,
-    HopScores,
-    SoundEvent,
-    event_id,
-)
+from detectors.types import AudioBlock, HopScores, SoundEvent
 from detectors.voice import VoiceDetector
 from fewshot_profiles.matcher import Matcher
-
-SCORE_DECIMALS = 4
-"""Which streams share a batch moves the last bits of an embedding; scores are rounded before they decide."""
-
-LEVEL_DECIMALS = 1
 
 TOP_PROFILES = 3
 
@@ -80,8 +70,11 @@ class Pipeline:
         gate_settings: gate.GateSettings | None = None,
         segmenter_settings: SegmenterSettings | None = None,
         tap: Tap | None = None,
+        cabin_of: Callable[[str], Cabin | None] = lambda _stream: None,
     ) -> None:
         self._encoder = encoder
+        self._cabin_of = cabin_of
+        self._ears: dict[str, CabinEar] = {}
         self._tap = tap
         self._gate_settings = gate_settings or gate.GateSettings()
         self._segmenter_settings = segmenter_settings or SegmenterSettings()
@@ -105,13 +98,19 @@ class Pipeline:
             encoder_state=self._encoder.initial_state(),
             segmenter_state=segmenter.initial_state(len(self._matcher.names)),
         )
+        if (cabin := self._cabin_of(stream)) is not None:
+            self._ears[stream] = cabin.ear(stream, rate_hz=rate_hz, channels=channels, epoch_s=epoch_s)
 
     def accept(self, blocks: Mapping[str, AudioBlock]) -> list[SoundEvent]:
         """Take the next block of any of the streams; return what they decide, in order of time."""
         streams = [self._streams[name] for name in blocks]
         for stream in streams:
             stream.accept(blocks[stream.name], self._gate_settings)
-        return self._detect(streams)
+        events = self._detect(streams)
+        voices = [
+            event for name in blocks if name in self._ears for event in self._ears[name].accept(blocks[name])
+        ]
+        return sorted(events + voices, key=lambda event: event.decided_at) if voices else events
 
     def close(self, stream: str) -> list[SoundEvent]:
         """End a stream; return its last events, in which every sound that went on has ended."""
@@ -119,6 +118,8 @@ class Pipeline:
         ending.flush(self._gate_settings)
         events = self._detect([ending])
         events += self._finish(ending)
+        if stream in self._ears:
+            events += self._ears.pop(stream).close()
         del self._streams[stream]
         return events
 
@@ -224,27 +225,12 @@ class Pipeline:
         return [self._event(stream, transition, stream.hops - 1) for transition in transitions]
 
     def _event(self, stream: Listening, transition: segmenter.Transition, decided_hop: int) -> SoundEvent:
-        profile = self._matcher.names[transition.profile]
-        end = transition.end_sample
-        return SoundEvent(
-            id=event_id(
-                stream=stream.name,
-                profile=profile,
-                epoch_s=stream.epoch_s,
-                onset_sample=transition.onset_sample,
-            ),
-            phase=transition.phase,
-            profile=profile,
-            profile_version=self._matcher.versions[transition.profile],
+        return sound_event(
+            transition,
+            self._matcher,
             stream=stream.name,
             epoch_s=stream.epoch_s,
-            onset_s=transition.onset_sample / DETECTION_RATE_HZ,
-            decided_s=(decided_hop + 1) * HOP_SAMPLES / DETECTION_RATE_HZ,
-            end_s=None if end is None else end / DETECTION_RATE_HZ,
-            score=_score(transition.score),
-            level_dbfs=round(transition.level_dbfs, LEVEL_DECIMALS),
-            noise_floor_dbfs=round(transition.noise_floor_dbfs, LEVEL_DECIMALS),
-            speech=transition.speech,
+            decided_hop=decided_hop,
         )
 
 

@@ -270,7 +270,7 @@ def _pair(state: CueState, distance_m: float) -> list[Floats]:
 
 
 def _delays(cross: Complexes, sure: Floats, distance_m: float) -> list[Floats]:
-    """Return, for each range of frequencies, how well each direction explains the phases, on whichever side."""
+    """Return, for each range of frequencies, how well each direction explains the phases, left or right."""
     phases = cross / (np.abs(cross) + NOTHING * NOTHING) * sure
     found = []
     for chosen, turns in _turns(distance_m):

@@ -1,4 +1,4 @@
-"""Speech in the car against speech outside: two profiles of cues that compete, for one and for two microphones."""
+"""Speech in the car against speech outside: two profiles of cues, which compete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CABIN_PROFILES = (INSIDE, OUTSIDE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CabinMatcher:
-    """Scores the cues of one stream. The two profiles are an exclusive group: only the likelier one scores."""
+    """Scores the cues of one stream. The profiles are an exclusive group: only the likelier one scores."""
 
     matcher: Matcher
 

@@ -6,12 +6,21 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from daemon.settings import ExistingFile, Flag, Integer, PipePath, Settings
+from daemon.settings import ExistingFile, Flag, Integer, Number, PipePath, Settings
 from daemon.sources.pcm import SampleFormat
 
 Rate = Annotated[Integer, Field(ge=4_000, le=384_000)]
 Channels = Annotated[Integer, Field(ge=1, le=64)]
 Text = Annotated[str, Field(min_length=1)]
+
+
+class CabinSettings(Settings):
+    """The microphone is in a car: a voice in the cabin is told from one outside."""
+
+    full_scale_db_spl: Annotated[Number, Field(ge=60, le=160)] = 120.0
+    """The sound pressure level in decibels at which the microphone reaches full scale, 60 to 160."""
+    microphone_distance_m: Annotated[Number, Field(ge=0.02, le=0.3)] = 0.1
+    """Metres between the first two channels' microphones, 0.02 to 0.3; of one microphone it means nothing."""
 
 
 class MicrophoneSettings(Settings):
@@ -24,6 +33,8 @@ class MicrophoneSettings(Settings):
     """1 to 64. Detection hears their mean; evidence keeps them apart."""
     rate_hz: Rate | None = None
     """Hertz. Default: the device's own rate, which is best for evidence."""
+    cabin: CabinSettings | None = None
+    """Where it is in a car: `{}`, or what is known of its microphones. Default: it is not."""
 
 
 class FileSettings(Settings):
@@ -36,6 +47,8 @@ class FileSettings(Settings):
     """Begin again at the end, without a gap and without end."""
     realtime: Flag = True
     """One second of audio a second; false: as fast as the machine goes."""
+    cabin: CabinSettings | None = None
+    """Where it is in a car: `{}`, or what is known of its microphones. Default: it is not."""
 
 
 class PipeSettings(Settings):
@@ -52,6 +65,8 @@ class PipeSettings(Settings):
     """1 to 64, interleaved."""
     sample_format: SampleFormat = SampleFormat.S16LE
     """s16le, s24le (packed in 3 bytes), s32le or f32le."""
+    cabin: CabinSettings | None = None
+    """Where it is in a car: `{}`, or what is known of its microphones. Default: it is not."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
