@@ -20,12 +20,13 @@ from rich.console import Console
 from rich.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.table import Table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WIDTH_WITHOUT_TERMINAL = 120
+TELL_EVERY_S = 20.0
 Item = TypeVar("Item")
 RESULTS = REPOSITORY / "benchmarks" / "results"
 
@@ -83,9 +84,20 @@ def tell(text: str) -> None:
 
 
 def progress(items: Sequence[Item], what: str) -> Iterable[Item]:
-    """Go through the items and show how far it is, on the terminal only."""
+    """Go through the items and show how far it is: as a bar on a terminal, else as a line now and then."""
     console = Console(stderr=True)
-    return track(items, what, console=console, transient=True, disable=not console.is_terminal)
+    if console.is_terminal:
+        return track(items, what, console=console, transient=True)
+    return _told(items, what)
+
+
+def _told(items: Sequence[Item], what: str) -> Iterator[Item]:
+    told_s = time.monotonic()
+    for number, item in enumerate(items):
+        if time.monotonic() - told_s > TELL_EVERY_S:
+            tell(f"{what}: {number} of {len(items)}")
+            told_s = time.monotonic()
+        yield item
 
 
 def publish(
