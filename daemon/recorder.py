@@ -118,6 +118,11 @@ class EvidenceRecorder:
             raise EvidenceUnavailable(f"no audio of stream {stream!r} is held: is it online?")
         return held.ring
 
+    def holds(self, stream: str, ring: Ring) -> bool:
+        """Whether `ring` still grows: a stream that is open again has another one."""
+        held = self._streams.get(stream)
+        return held is not None and held.ring is ring
+
     def request(self, event: SoundEvent, rule_id: str) -> None:
         """Ask for the clip around `event`. Several rules that ask for the same one get one.
 

@@ -73,6 +73,8 @@ class Body:
     node: str
     state_dir: Path
     encoder: str
+    audio_model: Callable[[], str]
+    """Which there is, where, and how it does."""
     profiles: Callable[[], int]
     """How many are in force."""
     profiles_fault: Callable[[], str | None]
@@ -130,7 +132,7 @@ class Vitals:
             started_at=self._started_at,
             now=time.time(),
             encoder=body.encoder,
-            audio_model="none",
+            audio_model=body.audio_model(),
             profiles=body.profiles(),
             profile_files=self._profile_files(),
             rules=body.rules(),

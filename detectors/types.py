@@ -86,6 +86,8 @@ class SoundEvent:
     level_dbfs: float
     noise_floor_dbfs: float
     speech: bool
+    verified: bool | None = None
+    """A full audio model agreed; None: it was not asked, or gave no answer in time."""
 
     @property
     def onset_at(self) -> float:

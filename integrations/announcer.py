@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 from detectors.types import Phase, SoundEvent
-from integrations.topics import Topics, event_payload, level_payload
+from integrations.topics import Topics, caption_payload, event_payload, level_payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,6 +65,13 @@ class Announcer:
         else:
             sounding.discard(event.id)
         self._link.set_state(topic, "ON" if sounding else "OFF", at_rest="OFF")
+
+    def caption(self, event: SoundEvent, *, caption: str, question: str, rule: str) -> None:
+        """Tell what the full audio model said of a sound."""
+        payload = caption_payload(event, caption=caption, question=question, rule=rule)
+        self._link.publish(
+            self._topics.caption(event.stream), json.dumps(payload, ensure_ascii=False), qos=1
+        )
 
     def status(self, stream: str, *, online: bool) -> None:
         """Tell whether audio comes from `stream`."""

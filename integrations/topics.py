@@ -107,6 +107,10 @@ class Topics:
         """What was heard, JSON; never retained."""
         return f"{self.root}/{topic_id(stream)}/event"
 
+    def caption(self, stream: str) -> str:
+        """What the full audio model said of a sound, JSON; never retained."""
+        return f"{self.root}/{topic_id(stream)}/caption"
+
     def level(self, stream: str) -> str:
         """Level and noise floor, JSON; not retained."""
         return f"{self.root}/{topic_id(stream)}/level"
@@ -129,8 +133,22 @@ def event_payload(event: SoundEvent, *, clip_url: str | None) -> dict[str, Any]:
         "level_dbfs": _finite(event.level_dbfs),
         "noise_floor_dbfs": _finite(event.noise_floor_dbfs),
         "speech": event.speech,
+        "verified": event.verified,
         "clip": clip_url,
         "profile_version": event.profile_version,
+    }
+
+
+def caption_payload(event: SoundEvent, *, caption: str, question: str, rule: str) -> dict[str, Any]:
+    """Return what the caption topic carries about `event`."""
+    return {
+        "event_type": event.profile,
+        "id": event.id,
+        "stream": event.stream,
+        "started": utc_text(event.onset_at),
+        "rule": rule,
+        "question": question,
+        "caption": caption,
     }
 
 

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from detectors.types import Phase, SoundEvent
 from foundation.errors import ActionError
-from integrations.topics import Topics, check_topic, event_payload, level_payload, payload_text, topic_id
+from integrations.topics import (
+    Topics,
+    caption_payload,
+    check_topic,
+    event_payload,
+    level_payload,
+    payload_text,
+    topic_id,
+)
 
 AWKWARD_NAMES = [
     "Küche",
@@ -107,6 +115,7 @@ def test_the_event_payload_says_what_was_heard_when_and_how_sure() -> None:
         "level_dbfs": -20.0,
         "noise_floor_dbfs": -60.0,
         "speech": False,
+        "verified": None,
         "clip": "http://hub/x.flac",
         "profile_version": "v1",
     }
@@ -145,3 +154,18 @@ def test_a_payload_that_json_cannot_hold_is_refused(payload: object) -> None:
     """The error names JSON."""
     with pytest.raises(ActionError, match="JSON"):
         payload_text(payload)
+
+
+def test_the_caption_payload_says_what_was_said_of_which_sound() -> None:
+    """What the model said, why it was asked, and the sound's id, under the stream's own topic."""
+    payload = caption_payload(sound(), caption="a pane breaks", question="what?", rule="glass")
+    assert payload == {
+        "event_type": "glass breaking",
+        "id": "00ff",
+        "stream": "kitchen",
+        "started": "2023-11-14T22:13:30.000+00:00",
+        "rule": "glass",
+        "question": "what?",
+        "caption": "a pane breaks",
+    }
+    assert Topics(prefix="heard", node="hub").caption("kitchen") == "heard/hub/kitchen/caption"

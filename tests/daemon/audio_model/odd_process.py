@@ -52,7 +52,8 @@ def answer(asked: dict[str, Any]) -> None:
     if words == "fail":
         say(said="failed", id=asked["id"], error="too long")
     elif asked["do"] == "score":
-        scores = [[float(-index) for index, _ in enumerate(asked["choices"])] for _ in asked["prompts"]]
+        sign = 1.0 if words == "no" else -1.0
+        scores = [[sign * index for index, _ in enumerate(asked["choices"])] for _ in asked["prompts"]]
         say(said="done", id=asked["id"], scores=scores)
     else:
         for piece in (words, " again"):

@@ -1,0 +1,214 @@
+"""What the full audio model is asked while the daemon listens: a second opinion, and words for a sound."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from daemon.audio_model.client import ModelProcess
+from daemon.errands import Errand
+from daemon.ring import AudioNotHeld
+from detectors.audio_models import AskOptions, Clip
+from detectors.types import Phase
+from foundation.errors import ActionError, HeardError
+from rules.model import DESCRIBE
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from daemon.audio_model.settings import AudioModelConfig, VerifyConfig
+    from daemon.recorder import EvidenceRecorder
+    from detectors.types import SoundEvent
+    from rules.model import ActionRequest
+
+    Onward = Callable[[SoundEvent], None]
+
+BEFORE_S = 0.5
+VERIFIED_S = 1.0
+"""Seconds after the onset that a second opinion is formed on; waiting for them counts as waiting."""
+DESCRIBED_S = 5.0
+"""Seconds after the onset that are put into words."""
+LOOK_S = 0.2
+ANSWERS = ("Yes", "No")
+DESCRIBE_QUESTION = "Describe this sound in one short sentence, for somebody who cannot hear it."
+MAX_CAPTION_TOKENS = 64
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caption:
+    """What the model said about a sound because a rule asked."""
+
+    event: SoundEvent
+    rule_id: str
+    question: str
+    text: str
+
+
+class SecondEars:
+    """Stands between what was heard and whom it concerns. Sounds that nobody asked about pass untouched.
+
+    `hear` never waits: a sound that is asked about is held back, with its end, and given on or dropped when
+    the answer or the limit has come. Whatever becomes of the model, `without_answer` decides then.
+    """
+
+    def __init__(
+        self,
+        settings: AudioModelConfig | None,
+        recorder: EvidenceRecorder,
+        *,
+        descriptions: Mapping[str, str],
+        on_caption: Callable[[Caption], None],
+    ) -> None:
+        self._settings = settings
+        self._recorder = recorder
+        self._descriptions = descriptions
+        self._on_caption = on_caption
+        self._model = None if settings is None else ModelProcess(settings.place())
+        self._held: dict[str, list[SoundEvent]] = {}
+        self._decided: dict[str, bool | None] = {}
+        """Of sounds that go on: what the model said of their start; False: it was dropped."""
+        self._group = asyncio.TaskGroup()
+        self._opinions: set[asyncio.Task[None]] = set()
+        self._dropped = 0
+
+    def hear(self, event: SoundEvent, onward: Onward) -> None:
+        """Give a sound on, at once or when a second opinion has been formed."""
+        if event.id in self._held:
+            self._held[event.id].append(event)
+        elif event.id in self._decided:
+            self._after(event, self._decided.pop(event.id), onward)
+        elif (asked := self._asked_about(event)) is not None:
+            self._held[event.id] = [event]
+            task = self._group.create_task(self._decide(event, asked, onward), name=f"verify {event.profile}")
+            self._opinions.add(task)
+            task.add_done_callback(self._opinions.discard)
+        else:
+            onward(event)
+
+    async def settled(self) -> None:
+        """Wait until every sound that is held back has been given on or dropped."""
+        if self._opinions:
+            await asyncio.wait(self._opinions)
+
+    def doors(self) -> Mapping[str, Errand]:
+        """Return the way to `heard.describe`, if there is one."""
+        if self._settings is None:
+            return {}
+        return {
+            DESCRIBE: Errand(
+                do=self._describe, target=lambda _: DESCRIBE, expires_s=self._settings.describe_s
+            )
+        }
+
+    def words(self) -> str:
+        """Return which model there is, where, and how it does, for `heard status`."""
+        if self._model is None or self._settings is None:
+            return "none"
+        status = self._model.status()
+        told = [f"{status.name} on {self._settings.device}: {status.state}"]
+        if status.latency_s is not None:
+            told.append(f"last answer {status.latency_s:.1f} s")
+        if status.waiting:
+            told.append(f"{status.waiting} waiting")
+        if status.unanswered:
+            told.append(f"{status.unanswered} of {status.answered + status.unanswered} unanswered")
+        if self._dropped:
+            told.append(f"{self._dropped} sounds refused")
+        if status.error:
+            told.append(status.error)
+        return ", ".join(told)
+
+    async def __aenter__(self) -> Self:
+        if self._model is not None:
+            await self._model.__aenter__()
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._opinions:
+            task.cancel()
+        cancelled = error if isinstance(error, asyncio.CancelledError) else None
+        try:
+            await self._group.__aexit__(type(cancelled) if cancelled else None, cancelled, None)
+        finally:
+            if self._model is not None:
+                await self._model.__aexit__(kind, error, trace)
+
+    def _asked_about(self, event: SoundEvent) -> VerifyConfig | None:
+        """Return how a sound is asked about, or None if it is not."""
+        asked = None if self._settings is None else self._settings.verify.get(event.profile)
+        if asked is None or event.phase is not Phase.STARTED:
+            return None
+        return asked if asked.above <= event.score <= asked.below else None
+
+    async def _decide(self, event: SoundEvent, asked: VerifyConfig, onward: Onward) -> None:
+        answer: bool | None = None
+        try:
+            async with asyncio.timeout(asked.wait_s):
+                answer = await self._opinion(event, asked)
+        except (HeardError, TimeoutError) as error:
+            _log.info("no second opinion on %s %s: %s", event.profile, event.id, error or "too late")
+        except Exception:  # noqa: BLE001 - whatever ails the model, the sound is decided on without it
+            _log.exception("no second opinion on %s %s", event.profile, event.id)
+        passes = asked.without_answer == "pass" if answer is None else answer
+        held = self._held.pop(event.id)
+        if not passes:
+            self._dropped += 1
+            _log.info("%s %s on %s is not reported", event.profile, event.id, event.stream)
+        said = answer if passes else False
+        for one in held:
+            self._after(one, said, onward)
+        if held[-1].phase is Phase.STARTED:
+            self._decided[event.id] = said
+
+    def _after(self, event: SoundEvent, said: bool | None, onward: Onward) -> None:  # noqa: FBT001 - the model's answer
+        if said is not False:
+            onward(replace(event, verified=said))
+
+    async def _opinion(self, event: SoundEvent, asked: VerifyConfig) -> bool:
+        assert self._model is not None
+        clip = await self._clip(event, after_s=VERIFIED_S)
+        name = event.profile.replace("_", " ")
+        description = self._descriptions.get(event.profile, "")
+        default = (
+            f"Is this the sound of {name}{f' ({description})' if description else ''}? Answer yes or no."
+        )
+        scores = await self._model.score([[clip, asked.question or default]], ANSWERS, within_s=asked.wait_s)
+        yes, no = scores[0]
+        return 1.0 / (1.0 + math.exp(min(no - yes, 700.0))) > asked.yes_above
+
+    async def _describe(self, request: ActionRequest) -> None:
+        if request.event is None:
+            raise ActionError("no sound made the rule fire, so there is nothing to describe")
+        assert self._model is not None
+        assert self._settings is not None
+        question = str(request.data.get("question") or DESCRIBE_QUESTION)
+        clip = await self._clip(request.event, after_s=DESCRIBED_S)
+        options = AskOptions(max_tokens=MAX_CAPTION_TOKENS)
+        text = await self._model.ask([clip, question], options, within_s=self._settings.describe_s)
+        caption = Caption(event=request.event, rule_id=request.rule_id, question=question, text=text.strip())
+        _log.info("%s on %s: %s", caption.event.profile, caption.event.stream, caption.text)
+        self._on_caption(caption)
+
+    async def _clip(self, event: SoundEvent, *, after_s: float) -> Clip:
+        """Return the sound as one channel, once enough of it has been heard."""
+        ring = self._recorder.ring(event.stream)
+        wanted = round((event.onset_s + after_s) * ring.rate_hz)
+        while ring.end < wanted and self._recorder.holds(event.stream, ring):  # noqa: ASYNC110 - a ring tells nobody
+            # Recordings come faster than their own time, and a stream may end before.
+            await asyncio.sleep(min(LOOK_S, (wanted - ring.end) / ring.rate_hz))
+        start = max(round((event.onset_s - BEFORE_S) * ring.rate_hz), ring.start)
+        end = min(wanted, ring.end)
+        if end <= start:
+            raise AudioNotHeld(start=start, end=wanted, held_start=ring.start, held_end=ring.end)
+        return Clip(samples=ring.read(start, end).mean(axis=0, dtype=np.float32), rate_hz=ring.rate_hz)

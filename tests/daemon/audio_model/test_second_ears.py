@@ -1,0 +1,97 @@
+"""The daemon with a second opinion, whatever becomes of who gives it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.broker import Mosquitto
+from daemon.app import App
+from daemon.audio_model.child import ModelPlace
+from daemon.audio_model.settings import AudioModelConfig
+from daemon.config import Config
+from daemon.parts import Parts, load_rule_set
+from detectors.types import Phase
+from tests.daemon.home import Witness, configuration, file_stream, parts, recording
+from tests.integrations.test_mqtt import listening
+
+PATIENCE_S = 60.0
+BOTH = [(Phase.STARTED, True), (Phase.ENDED, True)]
+UNTOUCHED = [(Phase.STARTED, None), (Phase.ENDED, None)]
+
+RULE = """
+- id: tell
+  triggers: [{trigger: sound, profile: whistle}]
+  actions: [{action: heard.describe, data: {question: "a {{ trigger.profile }}?"}}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def odd_model(monkeypatch: pytest.MonkeyPatch, odd_place: Callable[..., ModelPlace]) -> None:
+    """Let the configuration mean the stand-in: no checkpoint can be made to hang."""
+    monkeypatch.setattr(AudioModelConfig, "place", lambda _: odd_place())
+
+
+def asked(folder: Path, question: str, *, mqtt: Any = None, **verify: Any) -> Config:
+    """Return a configuration in which whistles are asked about."""
+    model = {"folder": str(folder), "verify": {"whistle": {"question": question, "wait_s": 30.0, **verify}}}
+    streams = {"yard": file_stream(recording(folder / "yard.wav"))}
+    return configuration(folder, streams, audio_model=model, mqtt=mqtt)
+
+
+async def run(config: Config, decided_with: Parts | None = None) -> Witness:
+    """Run the daemon until all its audio is complete."""
+    witness = Witness()
+    async with asyncio.timeout(PATIENCE_S):
+        await App(config, decided_with or parts(), observers=[witness]).run()
+    return witness
+
+
+def told(witness: Witness) -> list[tuple[Phase, bool | None]]:
+    return [(event.phase, event.verified) for event in witness.events]
+
+
+async def test_a_sound_that_the_model_agrees_with_is_told_as_verified(tmp_path: Path) -> None:
+    """Its end as well, in their order."""
+    assert told(await run(asked(tmp_path, "is it?"))) == BOTH
+
+
+async def test_a_sound_that_the_model_refuses_never_happened(tmp_path: Path) -> None:
+    """Neither its start nor its end reaches anybody."""
+    assert told(await run(asked(tmp_path, "no"))) == []
+
+
+@pytest.mark.parametrize("fate", ["hang", "die", "fail"])
+@pytest.mark.parametrize(("fallback", "expected"), [("pass", UNTOUCHED), ("drop", [])])
+async def test_without_an_answer_the_stated_fallback_decides(
+    tmp_path: Path, fate: str, fallback: str, expected: list[tuple[Phase, None]]
+) -> None:
+    """A model that hangs, dies or cannot be asked costs the limit at most, and listening nothing."""
+    witness = await run(asked(tmp_path, fate, without_answer=fallback, wait_s=1.0))
+    assert told(witness) == expected
+    assert witness.rounds > 0
+
+
+async def test_scores_outside_the_asked_range_pass_untouched(tmp_path: Path) -> None:
+    """Nothing is started for them."""
+    assert told(await run(asked(tmp_path, "no", below=0.01))) == UNTOUCHED
+
+
+async def test_a_rule_has_a_sound_put_into_words(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """`heard.describe` asks the rule's question, and tells the answer over MQTT."""
+    broker = {"host": mosquitto.host, "port": mosquitto.port}
+    config = asked(tmp_path, "is it?", mqtt=broker, below=0.01)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULE)
+    async with listening(mosquitto) as listener:
+        witness = await run(config, parts(load_rule_set(config, parts().profiles, rules)))
+        await listener.until_payload("heard/hub/available", "stopped")
+    said = json.loads(listener.payloads("heard/hub/yard/caption")[0])
+    assert said["caption"] == "a whistle? again"
+    assert (said["event_type"], said["rule"]) == ("whistle", "tell")
+    assert [failure for _, failure in witness.actions] == [None]
