@@ -23,6 +23,7 @@ from detectors.audio_models.kimi.ears import KimiEars
 from detectors.audio_models.kimi.model import KimiAudio
 from detectors.audio_models.kimi.network import Network
 from detectors.audio_models.kimi.text import KimiText, SpecialTokens
+from detectors.audio_models.kimi.voice import open_speaking
 from detectors.audio_models.kimi.voice_tokens import open_voice_tokenizer
 from detectors.audio_models.opening import read_config
 from detectors.audio_models.text_tokenizer import TextTokenizer
@@ -62,7 +63,11 @@ def load_kimi(
         ears=KimiEars(whisper, tokenizer, device=load.device),
         text=text or KimiText(folder / "tiktoken.model"),
         tokens=special,
-        device=load.device,
+        speaking=(
+            open_speaking(folder, dtype=getattr(torch, load.dtype), device=load.device)
+            if load.speech
+            else None
+        ),
     )
 
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from detectors.audio_models import AskOptions, Capabilities, Clip, Prompt
 from detectors.audio_models.choice_scores import choice_log_probabilities
 from detectors.audio_models.kimi.ears import KimiEars
-from detectors.audio_models.kimi.network import Network
+from detectors.audio_models.kimi.network import Network, tapped
 from detectors.audio_models.kimi.prompts import BASE_ANSWER_END, Streams, Style, lay_out
 from detectors.audio_models.kimi.text import SpecialTokens
+from detectors.audio_models.kimi.voice import Speaking, Voice, seeded_noise
 from detectors.audio_models.qwen_context import advance, begin
 from detectors.audio_models.sampling import Sampler
 from detectors.audio_models.text_stream import TextStream
@@ -23,7 +24,7 @@ from foundation.errors import PromptError
 
 
 class KimiAudio:
-    """Hears any number of clips, and answers in words: its audio branch never feeds back into them."""
+    """Hears any number of clips, and answers in words and speech."""
 
     def __init__(
         self,
@@ -34,7 +35,7 @@ class KimiAudio:
         ears: KimiEars,
         text: TextTokenizer,
         tokens: SpecialTokens,
-        device: str,
+        speaking: Speaking | None,
     ) -> None:
         self.name = name
         self._style: Style = style
@@ -42,7 +43,8 @@ class KimiAudio:
         self._ears = ears
         self._text = text
         self._tokens = tokens
-        self._device = device
+        self._speaking = speaking
+        self._device = network.shown.embed_tokens.weight.device
 
     @property
     def capabilities(self) -> Capabilities:
@@ -51,7 +53,7 @@ class KimiAudio:
             understanding=True,
             few_shot=True,
             thinking=False,
-            speech_output=False,
+            speech_output=self._speaking is not None,
             instructions=True,
             max_positions=self._network.config.positions,
         )
@@ -87,6 +89,28 @@ class KimiAudio:
             embed=self._words,
             head=self._network.text_head,
         )
+
+    def speak(self, prompt: Prompt, options: AskOptions) -> Iterator[str | Clip]:
+        """Yield pieces of the answer's text and of its sound as they come."""
+        if self._speaking is None or self._style == "base":
+            raise PromptError(f"{self.name} has no voice: load the -Instruct model with speech")
+        words, voice = TextStream(self._text.decode), Voice(self._speaking, seeded_noise(options.seed))
+        silent = (self._tokens.blank, self._tokens.text_end)
+        offset = self._network.config.audio_offset
+        for word, sound in self.spoken_tokens(self.embedded([prompt], spoken=True)[0], options):
+            if word not in silent and (piece := words.push(word)):
+                yield piece
+            if sound >= offset:
+                with torch.inference_mode():
+                    clip = voice.push(sound - offset)
+                if clip is not None:
+                    yield clip
+        if piece := words.finish():
+            yield piece
+        with torch.inference_mode():
+            clip = voice.finish()
+        if clip is not None:
+            yield clip
 
     @torch.inference_mode()
     def embedded(self, prompts: Sequence[Prompt], *, spoken: bool = False) -> list[Tensor]:
@@ -138,6 +162,30 @@ class KimiAudio:
             with torch.inference_mode():
                 step = self._words(torch.tensor([[token]], device=self._device))
                 hidden = advance(network.backbone, context, step)[:, -1]
+
+    def spoken_tokens(self, prompt: Tensor, options: AskOptions) -> Iterator[tuple[int, int]]:
+        """Yield each step's text token and audio token, with the one that ends the speech."""
+        sampler, network, tokens = Sampler(options), self._network, self._tokens
+        assert network.branch is not None, "loaded without speech"
+        assert network.audio_head is not None, "loaded without speech"
+        ends, words_ended = (tokens.message_end, tokens.media_end), False
+        with torch.inference_mode(), tapped(network) as seen:
+            hidden, context = begin(network.backbone, [prompt])
+            audible, branch_context = begin(network.branch, list(seen[0]))
+        for step in range(min(options.max_tokens, network.config.positions - len(prompt))):
+            with torch.inference_mode():
+                word = tokens.blank if words_ended else sampler.pick(network.text_head(hidden[0]))
+                sound = tokens.blank
+                if step >= network.config.audio_delay:
+                    sound = sampler.pick(network.audio_head(audible[0]))
+            words_ended = words_ended or word == tokens.text_end
+            yield word, sound
+            if sound in ends:
+                return
+            with torch.inference_mode(), tapped(network) as seen:
+                ids = torch.tensor([[[sound]], [[word]]], device=self._device)
+                hidden = advance(network.backbone, context, network.shown(ids[0], ids[1]))[:, -1]
+                audible = advance(network.branch, branch_context, seen[0])[:, -1]
 
     def _answer(self, choice: str) -> list[int]:
         """Return a choice's tokens with those that end it."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +71,23 @@ class Network(nn.Module):
             self.shown = Shown(config)
             self.text_head = nn.Linear(config.width, config.vocabulary, bias=False)
             self.audio_head = nn.Linear(config.width, config.vocabulary, bias=False) if speech else None
+
+
+@contextmanager
+def tapped(network: Network) -> Iterator[list[Tensor]]:
+    """Give, in place, what the audio branch is shown: hidden states of the backbone's latest pass."""
+    latest: list[Tensor] = []
+
+    def keep(_layer: nn.Module, _inputs: object, hidden: Tensor) -> None:
+        latest[:] = [hidden]
+
+    layers = network.backbone.get_submodule("layers")
+    assert isinstance(layers, nn.ModuleList)
+    tap = layers[network.config.audio_from_layer].register_forward_hook(keep)
+    try:
+        yield latest
+    finally:
+        tap.remove()
 
 
 def _layers(config: KimiConfig, count: int, *, device: str) -> nn.Module:

@@ -16,11 +16,19 @@ from detectors.audio_models.kimi.loading import load_kimi
 from detectors.audio_models.kimi.model import KimiAudio
 from detectors.audio_models.kimi.prompts import lay_out
 from detectors.audio_models.kimi.text import KimiText
+from detectors.audio_models.kimi.voice import Voice, seeded_noise
 from detectors.audio_models.memory_plan import part_bytes
 from detectors.audio_models.opening import open_model
 from detectors.audio_models.qwen_context import begin
 from foundation.errors import ModelError, PromptError
-from tests.detectors.audio_models.tiny_kimi import CONFIG, TOKENS, weights, write_kimi, write_shards
+from tests.detectors.audio_models.tiny_kimi import (
+    CONFIG,
+    TOKENS,
+    weights,
+    write_kimi,
+    write_shards,
+    write_voice,
+)
 from tests.detectors.audio_models.tiny_parts import noise_clip
 
 TEXT = LoadOptions(dtype="float32")
@@ -175,6 +183,69 @@ def test_words_need_no_audio_branch(model: KimiAudio) -> None:
     assert model._network.branch is None
     assert model._network.audio_head is None
     assert not model.capabilities.speech_output
+
+
+@pytest.fixture(scope="module")
+def speaking(folder: Path) -> KimiAudio:
+    write_voice(folder)
+    return load_kimi(folder, LoadOptions(dtype="float32", speech=True), tokens=TOKENS)
+
+
+def test_the_words_of_speech_are_the_words_of_text(model: KimiAudio, speaking: KimiAudio) -> None:
+    """Until the audio branch speaks, it changes nothing: the first steps' words are those without it."""
+    (embedded,) = model.embedded([["What is it?", SHORT]])
+    steps = list(speaking.spoken_tokens(embedded, TWELVE))
+    assert [word for word, _ in steps[:7]] == list(model.text_tokens(embedded, TWELVE))[:7]
+    assert {sound for _, sound in steps[:6]} == {TOKENS.blank}
+
+
+def test_speech_comes_in_pieces_as_it_is_made(speaking: KimiAudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """70 codes: three pieces, 4 frames of 6 samples for each code, and the same for the same seed."""
+    steps = [(65, 272 + index % 32) for index in range(70)]
+    monkeypatch.setattr(speaking, "spoken_tokens", lambda *_: iter(steps))
+    said = list(speaking.speak([SHORT], TWELVE))
+    clips = [piece for piece in said if isinstance(piece, Clip)]
+    assert "".join(piece for piece in said if isinstance(piece, str)) == "A" * 70
+    assert len(clips) == 3
+    whole = np.concatenate([clip.samples for clip in clips])
+    assert len(whole) == 70 * 4 * 6
+    assert np.abs(whole).max() <= 1.0
+    again = [piece.samples for piece in speaking.speak([SHORT], TWELVE) if isinstance(piece, Clip)]
+    np.testing.assert_array_equal(whole, np.concatenate(again))
+    other = [
+        piece.samples for piece in speaking.speak([SHORT], AskOptions(seed=1)) if isinstance(piece, Clip)
+    ]
+    assert not np.array_equal(whole, np.concatenate(other))
+
+
+def test_long_speech_forgets_its_beginning(speaking: KimiAudio) -> None:
+    """What is in view stays bounded, and so do positions."""
+    assert speaking._speaking is not None
+    voice = Voice(speaking._speaking, seeded_noise(0))
+    seen, pieces = [], []
+    with torch.inference_mode():
+        for index in range(400):
+            pieces.append(voice.push(index % 32))
+            remembered = voice._flow._remembered
+            seen.append(remembered[0][0].shape[2] if remembered else 0)
+        pieces.append(voice.finish())
+    assert sum(len(piece.samples) for piece in pieces if piece is not None) == 400 * 4 * 6
+    assert max(seen) == 900
+    assert voice._flow._start + 240 <= 1_400
+
+
+def test_a_voice_of_other_sizes_is_refused_by_tensor(tmp_path: Path) -> None:
+    folder = write_kimi(tmp_path / "Kimi-Audio-7B-Instruct")
+    write_voice(folder)
+    file = folder / "vocoder/config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"num_mels": 5}))
+    with pytest.raises(ModelError, match=r"conv_pre\.weight has shape \[8, 4, 7\]"):
+        load_kimi(folder, LoadOptions(dtype="float32", speech=True), tokens=TOKENS)
+
+
+def test_without_its_voice_it_says_so(model: KimiAudio) -> None:
+    with pytest.raises(PromptError, match="load the -Instruct model with speech"):
+        next(iter(model.speak([SHORT], TWELVE)))
 
 
 def test_too_long_a_prompt_is_refused(model: KimiAudio) -> None:

@@ -12,10 +12,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from detectors.audio_models import AskOptions, Clip, LoadOptions, Prompt, Reply
+from detectors.audio_models.kimi.flow import Flow
 from detectors.audio_models.kimi.loading import load_kimi
 from detectors.audio_models.kimi.model import KimiAudio
+from detectors.audio_models.kimi.network import tapped
 from detectors.audio_models.kimi.prompts import Streams, lay_out
 from detectors.audio_models.kimi.text import SpecialTokens
+from detectors.audio_models.kimi.voice import Voice
 from detectors.audio_models.whisper_mel import whisper_log_mel
 
 TOLERANCE = 1e-4
@@ -122,18 +125,23 @@ def _laid_out(
 def test_prompts_and_logits_are_the_references(
     model: KimiAudio, recorded: dict[str, Tensor], clip: Clip, name: str
 ) -> None:
-    """Ids equal; embeddings, text logits and audio logits close at every position."""
+    """Ids equal; embeddings and both heads' logits close at every position."""
     streams, states = _laid_out(model, recorded, clip, name)
     assert streams.audio == recorded[f"prompt.{name}.audio_ids"][0].tolist()
     assert streams.text == recorded[f"prompt.{name}.text_ids"][0].tolist()
     heard = recorded[f"prompt.{name}.mask"][0].nonzero()[:, 0].tolist()
     assert streams.heard == heard
-    with torch.inference_mode():
+    network = model._network
+    assert network.branch is not None
+    assert network.audio_head is not None
+    with torch.inference_mode(), tapped(network) as seen:
         embedded = model.embed(streams, states)
-        hidden = model._network.backbone(inputs_embeds=embedded[None]).last_hidden_state
-        words = model._network.text_head(hidden)
+        hidden = network.backbone(inputs_embeds=embedded[None]).last_hidden_state
+        words = network.text_head(hidden)
+        sounds = network.audio_head(network.branch(inputs_embeds=seen[0]).last_hidden_state)
     torch.testing.assert_close(embedded, recorded[f"prompt.{name}.inputs_embeds"][0], rtol=0, atol=TOLERANCE)
     torch.testing.assert_close(words, recorded[f"prompt.{name}.text_logits"], rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(sounds, recorded[f"prompt.{name}.audio_logits"], rtol=0, atol=TOLERANCE)
 
 
 def test_greedy_words_are_the_references(model: KimiAudio, recorded: dict[str, Tensor], clip: Clip) -> None:
@@ -141,3 +149,41 @@ def test_greedy_words_are_the_references(model: KimiAudio, recorded: dict[str, T
         embedded = model.embed(*_laid_out(model, recorded, clip, "understand.text"))
     tokens = list(model.text_tokens(embedded, AskOptions(max_tokens=14)))
     assert tokens == recorded["gen.text.text"].tolist()
+
+
+def test_greedy_speech_is_the_references(model: KimiAudio, recorded: dict[str, Tensor], clip: Clip) -> None:
+    """Words and sounds step by step; sounds begin when the words are six steps ahead."""
+    with torch.inference_mode():
+        embedded = model.embed(*_laid_out(model, recorded, clip, "understand.both"))
+    steps = list(model.spoken_tokens(embedded, AskOptions(max_tokens=14)))
+    assert [word for word, _ in steps] == recorded["gen.both.text"].tolist()
+    assert [sound for _, sound in steps] == [TOKENS.blank] * 6 + recorded["gen.both.audio"].tolist()
+
+
+def test_speech_is_what_the_reference_says(model: KimiAudio, recorded: dict[str, Tensor]) -> None:
+    """41 codes in two chunks, from the same noise: relative to the loudest within 1e-4, and joined."""
+    assert model._speaking is not None
+    noise = iter((recorded["det.noise0"], recorded["det.noise1"]))
+    voice = Voice(model._speaking, lambda _frames, _mels: next(noise))
+    with torch.inference_mode():
+        vocoded = model._speaking.vocoder(recorded["det.mel0"])
+        pieces = [voice.push(code) for code in recorded["det.tokens"][0].tolist()] + [voice.finish()]
+    _close_to_loudest(vocoded, recorded["voc.wav_from_mel0"][0])
+    said = np.concatenate([piece.samples for piece in pieces if piece is not None])
+    _close_to_loudest(torch.from_numpy(said), recorded["det.wav"][0])
+
+
+def test_mel_flows_as_in_the_reference(model: KimiAudio, recorded: dict[str, Tensor]) -> None:
+    """Two calls, the second with the first in view and its end made anew."""
+    assert model._speaking is not None
+    flow = Flow(model._speaking.flow)
+    codes = recorded["det.tokens"][0].repeat_interleave(4)
+    with torch.inference_mode():
+        first = flow.mel(codes[:120], recorded["det.noise0"], hold_back=48)
+        second = flow.mel(codes[72:], recorded["det.noise1"], hold_back=0)
+    _close_to_loudest(first, recorded["det.mel0"])
+    _close_to_loudest(second, recorded["det.mel1"])
+
+
+def _close_to_loudest(ours: Tensor, theirs: Tensor) -> None:
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=TOLERANCE * float(theirs.abs().max()))

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import WhisperConfig
 
 from detectors.audio_models.checkpoint import shapes_of
 from detectors.audio_models.kimi.config import KimiConfig
+from detectors.audio_models.kimi.flow import FlowConfig, FlowNetwork
 from detectors.audio_models.kimi.loading import published_shapes
 from detectors.audio_models.kimi.text import SpecialTokens
+from detectors.audio_models.kimi.vocoder import Vocoder
 from detectors.audio_models.kimi.voice_tokens import VoiceTokenizer
 from tests.detectors.audio_models.tiny_parts import random_weights, write_whisper
 
@@ -50,6 +53,36 @@ TOKENS = SpecialTokens(
     text_wanted=263,
     speech_wanted=264,
 )
+FLOW: dict[str, Any] = {
+    "mel_mean": -4.0,
+    "mel_std": 2.0,
+    "normalize_mel": True,
+    "model": {
+        "dit": {
+            "depth": 1,
+            "hidden_size": 16,
+            "input_size": 4,
+            "mlp_ratio": 2.0,
+            "num_heads": 2,
+            "rope_params": {"max_position_embeddings": 1_400, "rope_base": 10_000},
+            "semantic_vocab_size": 32,
+        }
+    },
+}
+VOCODER: dict[str, Any] = {
+    "resblock": "1",
+    "activation": "snakebeta",
+    "snake_logscale": True,
+    "num_mels": 4,
+    "upsample_rates": [3, 2],
+    "upsample_kernel_sizes": [5, 4],
+    "upsample_initial_channel": 8,
+    "resblock_kernel_sizes": [3],
+    "resblock_dilation_sizes": [[1, 3]],
+    "sampling_rate": 24_000,
+    "use_tanh_at_final": False,
+    "use_bias_at_final": False,
+}
 VOICE_TOKENIZER: dict[str, Any] = {
     "model_type": "whisper",
     "vocab_size": 64,
@@ -106,3 +139,24 @@ def write_shards(folder: Path, tensors: dict[str, Tensor]) -> None:
         save_file({name: tensors[name].contiguous() for name in held}, folder / file)
     index = {name: file for file, held in shards.items() for name in held}
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+
+
+def write_voice(folder: Path) -> None:
+    """Add what speech takes, as published: beside states of training, and weights as length and direction."""
+    with torch.device("meta"):
+        flow, vocoder = FlowNetwork(FlowConfig.read(FLOW)), Vocoder(VOCODER)
+    for name in ("audio_detokenizer", "vocoder"):
+        (folder / name).mkdir()
+    (folder / "audio_detokenizer/config.yaml").write_text(yaml.safe_dump(FLOW))
+    (folder / "vocoder/config.json").write_text(json.dumps(VOCODER))
+    flowing = random_weights(shapes_of(flow, prefix="speech_model."), seed=6)
+    trained = {"state_dict": flowing, "optimizer_states": [{"step": 1}]}
+    torch.save(trained, folder / "audio_detokenizer/model.pt")
+    stored: dict[str, Tensor] = {}
+    for name, tensor in random_weights(shapes_of(vocoder), seed=7).items():
+        if name.endswith(".weight"):
+            length = tensor.flatten(1).norm(dim=1).view(-1, *[1] * (tensor.dim() - 1))
+            stored |= {f"{name}_g": length, f"{name}_v": tensor * 2.0}
+        else:
+            stored[name] = tensor
+    torch.save({"generator": stored}, folder / "vocoder/model.pt")
