@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from detectors.types import Samples
 
 _TRIES = 50
+_TAIL_SAMPLES = round(0.3 * DETECTION_RATE_HZ)
+_FADE_SAMPLES = round(0.05 * DETECTION_RATE_HZ)
 _DEAD_DBFS = -75.0
 """A place is not mixed under an event where it is as good as silent: the ratio would mean nothing."""
 
@@ -110,13 +112,23 @@ def mono(recording: Recording) -> Samples:
 
 @cache
 def cut_event(recording: Recording, longest_s: float) -> Samples | None:
-    """Return the loudest stretch of sound in a clip, without the silence around it; None in silence."""
+    """Return the loudest stretch of sound in a clip, without the silence around it; None in silence.
+
+    It may die away for a moment, and fades out where something else in the clip would follow.
+    """
     audio = mono(recording)
     regions = active_regions(audio)
     if not regions:
         return None
     loudest = max(regions, key=lambda region: region.peak_dbfs)
-    return audio[loudest.start : min(loudest.end, loudest.start + round(longest_s * DETECTION_RATE_HZ))]
+    end = min(
+        [region.start for region in regions if region.start > loudest.start]
+        + [loudest.end + _TAIL_SAMPLES, loudest.start + round(longest_s * DETECTION_RATE_HZ), len(audio)]
+    )
+    sound = audio[loudest.start : end].copy()
+    fade = min(_FADE_SAMPLES, len(sound))
+    sound[-fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
+    return sound
 
 
 def _mixture(

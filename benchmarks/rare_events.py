@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 PROFILES = ("baby_crying", "glass_breaking", "fireworks")
 """As in the task, but that nobody sells gun shots under a free licence: fireworks stand for them."""
+ASKED_PER_HOUR = 0.5
+"""The promise that profiles are taught for here: fixed beforehand, and about what an alarm may cost an hour."""
 BATCH = 50
 
 
@@ -178,8 +180,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument(
         "--false-alarms-per-hour",
         type=float,
-        default=FALSE_ALARMS_PER_HOUR,
-        help="what enrolment aims at, calibrated on the background bank (default: what it does by itself)",
+        default=ASKED_PER_HOUR,
+        help="what enrolment aims at, on the background bank "
+        f"(default: {ASKED_PER_HOUR}; by itself it would be {FALSE_ALARMS_PER_HOUR})",
     )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
