@@ -110,8 +110,8 @@ ROWS = (
     _row("few_shot", "5-shot, whole clip, other origin", _five_way(5, sampling="five_way_source_disjoint")),
     _row("few_shot", "open set, AUROC, 5-shot, whole clip", _open_set),
     _row("few_shot, centred", "the same, centred", _open_set),
-    _row("linear_probe", "linear probe, 32 classes, whole clip", _probe("whole clip")),
-    _row("linear_probe", "linear probe, loudest second", _probe("loudest second")),
+    _row("linear_probe", "linear probe, fold 4, whole clip", _probe("whole clip")),
+    _row("linear_probe", "linear probe, fold 4, loudest second", _probe("loudest second")),
     _row(
         "recall",
         "stock profiles: clips heard at an onset",

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 PROFILES = ("baby_crying", "glass_breaking", "fireworks")
 """As in the task, but that nobody sells gun shots under a free licence: fireworks stand for them."""
 ASKED_PER_HOUR = 0.5
-"""The promise that profiles are taught for here: fixed beforehand, and about what an alarm may cost an hour."""
+"""The promise that profiles are taught for here, fixed beforehand: what is bearable while listening."""
 BATCH = 50
 
 
