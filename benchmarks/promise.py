@@ -25,7 +25,7 @@ from benchmarks.operating_curve import PROFILES
 from benchmarks.report import arguments, progress, publish
 from benchmarks.stock import read_stock
 from benchmarks.teaching import TooFewTakes, teach
-from daemon.pipeline import SCORE_DECIMALS
+from daemon.sounding import SCORE_DECIMALS
 from daemon.teacher import at_promise
 from detectors import segmenter
 from detectors.segmenter_plan import SegmenterSettings, plan

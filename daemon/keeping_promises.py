@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fewshot_profiles.calibration import logit
-from fewshot_profiles.enrollment import fit_again
+from fewshot_profiles.enrollment import FALSE_ALARMS_PER_HOUR, fit_again
 from fewshot_profiles.promise import background_under
 
 if TYPE_CHECKING:
@@ -25,11 +25,10 @@ def broken_promises(teacher: Teacher) -> list[str]:
     surroundings = teacher.surroundings()
     lines = []
     for profile in surroundings.others:
-        promise = profile.promise_per_hour
+        promise = profile.promise_per_hour or FALSE_ALARMS_PER_HOUR
         home = surroundings.home
         if (
-            promise is None
-            or home is None
+            home is None
             or profile.embedded.variant is None
             or profile.threshold_override is not None
             or not (teacher.folder / profile.name).is_dir()

@@ -64,8 +64,9 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     if expected.home_per_hour is not None:
         home = f"{24 * expected.home_per_hour:.2f} a day on {expected.home_hours:.0f} hours of this home"
     facts += [("they rest on", f"{bank}; {home}")]
-    if report.promise_per_hour is not None:
-        facts.append(("promised", f"{24 * report.promise_per_hour:.2f} a day"))
+    promise = report.promise_per_hour
+    aim = "one a week, once this home is known" if promise is None else f"{24 * promise:.2f} a day"
+    facts.append(("promised", aim))
     facts.append(("may be taken for", ", ".join(report.confused_with) or "nothing that is known"))
     if report.also_heard_by:
         facts.append(("also heard by", ", ".join(report.also_heard_by)))

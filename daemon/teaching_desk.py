@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from daemon.ring import PCM_SCALE
 from daemon.sound_picking import Sounds, event_recording, sounds_in
 from detectors.types import AudioBlock
-from fewshot_profiles.enrollment import FALSE_ALARMS_PER_HOUR, MAX_EXAMPLES, Teaching
+from fewshot_profiles.enrollment import MAX_EXAMPLES, Teaching
 from fewshot_profiles.guidance import Guide
 from foundation.errors import ExampleError, OwnerError
 
@@ -200,7 +200,7 @@ def teaching_of(wanted: Enroll | Guided) -> Teaching:
         name=wanted.name,
         description=wanted.description,
         tags=wanted.tags,
-        false_alarms_per_hour=FALSE_ALARMS_PER_HOUR if per_day is None else per_day / 24.0,
+        false_alarms_per_hour=None if per_day is None else per_day / 24.0,
     )
 
 

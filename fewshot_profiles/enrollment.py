@@ -19,13 +19,25 @@ from fewshot_profiles.example_embedding import embed_examples
 from fewshot_profiles.fitting import Fit, Positives, fit_detector
 from fewshot_profiles.heads import Head
 from fewshot_profiles.profile import Detector, Embedded, Example, Kind, Profile
+from fewshot_profiles.promise import FALSE_ALARMS_PER_HOUR
 from fewshot_profiles.report import ExampleVerdict, Report, hears, most_like, report_on, unlike_the_others
 from foundation.errors import ExampleError
 
-MAX_EXAMPLES = 20
+__all__ = [
+    "FALSE_ALARMS_PER_HOUR",
+    "MAX_EXAMPLES",
+    "EnrollmentResult",
+    "Surroundings",
+    "Teaching",
+    "add_examples",
+    "enroll",
+    "enroll_recordings",
+    "fit_again",
+    "read_examples",
+    "with_negatives",
+]
 
-FALSE_ALARMS_PER_HOUR = 1.0 / 168.0
-"""What a threshold aims at unless the owner says otherwise: one in a week."""
+MAX_EXAMPLES = 20
 
 _IMPULSE_S = 0.8  # half of the sounds are shorter than this: an impulse
 
@@ -87,7 +99,8 @@ class Teaching:
     tags: tuple[str, ...] = ()
     licence: str = "the owner's"
     attribution: str = ""
-    false_alarms_per_hour: float = FALSE_ALARMS_PER_HOUR
+    false_alarms_per_hour: float | None = None
+    """None: one in a week is the aim, and what this home allows."""
     source: str = "enrolled"
 
 
@@ -147,7 +160,7 @@ def enroll_recordings(
             embed_examples(surroundings.encoder, recordings), _no_rows(surroundings.encoder_id)
         ),
         detector=_no_detector(surroundings.encoder_id),
-        promise_per_hour=teaching.false_alarms_per_hour,
+        promise_per_hour=_stated(teaching.false_alarms_per_hour),
         change="enrolled",
     )
     return _finished(bare, recordings, surroundings, refuse_unlike=refuse_unlike)
@@ -186,7 +199,7 @@ def fit_again(profile: Profile, surroundings: Surroundings) -> tuple[Profile, Fi
         _positives(profile),
         rivals_hops(profile, surroundings),
         surroundings.bank,
-        profile.promise_per_hour or FALSE_ALARMS_PER_HOUR,
+        profile.promise_per_hour,
         kind=profile.kind,
         home=None if surroundings.home is None else surroundings.home.not_taken_for(profile.name),
     )
@@ -280,6 +293,10 @@ def _no_detector(encoder: EncoderId) -> Detector:
     return Detector(
         encoder=str(encoder), head=Head(weights=np.zeros(encoder.dim, np.float32), bias=0.0), threshold=0.5
     )
+
+
+def _stated(per_hour: float | None) -> float | None:
+    return None if per_hour == FALSE_ALARMS_PER_HOUR else per_hour
 
 
 def _kind(recordings: Sequence[ExampleAudio]) -> Kind:

@@ -12,7 +12,7 @@ from fewshot_profiles.bank import BackgroundBank
 from fewshot_profiles.calibration import fit_platt, lasting, sigmoid
 from fewshot_profiles.heads import Head, blended, fit_head, prototype_head
 from fewshot_profiles.profile import Kind
-from fewshot_profiles.promise import Background, background_of
+from fewshot_profiles.promise import FALSE_ALARMS_PER_HOUR, Background, background_of
 
 MOST_OCCURRENCES_PER_HOUR = 1.0
 """Moments of the home's past that score like the examples were probably the sound itself, unless they are
@@ -116,7 +116,7 @@ def fit_detector(
     positives: Positives,
     negatives: NDArray[np.float32],
     bank: BackgroundBank,
-    false_alarms_per_hour: float,
+    false_alarms_per_hour: float | None,
     *,
     kind: Kind,
     home: Ambience | None = None,
@@ -124,6 +124,7 @@ def fit_detector(
     """Fit positives against the bank, the home's sound and `negatives` [m, dim]; calibrate on held-out rows.
 
     The threshold keeps the stated rate on the bank and, once it is known, in this home: the stricter counts.
+    None is FALSE_ALARMS_PER_HOUR, which nobody has stated.
     """
     head = _fit(positives, np.concatenate([bank.embeddings, negatives]), bank)
     ordinary, occurrences = _without_occurrences(home, head.both, positives, kind)
@@ -140,7 +141,9 @@ def fit_detector(
     scale, shift = np.float32(platt.slope), np.float32(platt.intercept)
     calibrated = scale * held_background + shift
     background = background_of(calibrated[:rows], calibrated[rows:], bank=bank, home=ordinary, kind=kind)
-    threshold = sigmoid(np.array(background.logit_for(false_alarms_per_hour)))
+    stated = false_alarms_per_hour is not None
+    per_hour = FALSE_ALARMS_PER_HOUR if false_alarms_per_hour is None else false_alarms_per_hour
+    threshold = sigmoid(np.array(background.logit_for(per_hour, stated=stated)))
     return Fit(
         head=head.both.scaled(platt.slope, platt.intercept),
         threshold=float(np.clip(threshold, _SURELY_NOT, 1.0 - _SURELY_NOT)),

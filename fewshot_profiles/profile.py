@@ -81,7 +81,7 @@ class Profile:
     embedded: Embedded
     detector: Detector
     promise_per_hour: float | None = None
-    """The false alarms that the owner accepts; None where the threshold was chosen otherwise."""
+    """The false alarms that the owner has said to accept; None where nothing was said."""
     revision: int = 1
     """Counts what the owner has changed."""
     change: str = "made"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +14,9 @@ from fewshot_profiles.calibration import logit_at_rate, rate_at_logit
 from fewshot_profiles.heads import Head
 from fewshot_profiles.profile import Kind
 
+FALSE_ALARMS_PER_HOUR = 1.0 / 168.0
+"""What a threshold aims at unless the owner states another rate: one in a week."""
+
 MIN_HOME_HOURS = 1.0
 MIN_HOME_ROWS = 50
 """From less than this the home's own sound says nothing about its rates."""
@@ -22,9 +25,17 @@ UNSEEN = 4.0
 """A home that nobody has recorded holds about so many times the false alarms that the bank foretells.
 Found by calibrating on some recordings and counting on others."""
 
-_LEAST_EVENTS = {"bank": 0.025, "home": 0.1}
+UNSEEN_WHERE_FITTED = 16.0
+"""The same for a head that was fitted on the bank itself, and has nothing held out."""
+
+_LEAST_EVENTS_IN_BANK = 0.025
+_LEAST_EVENTS_IN_HOME = 0.1
 """No threshold is set by looking further beyond what was heard than to so many events in all of it: a promise
 that is stricter has to wait until this home has been listened to for longer."""
+
+_USEFUL_EVENTS_IN_BANK = 0.25
+"""Where the owner has stated no promise, the bank alone shall not make a profile deaf: its hours are few, and
+some of them hold sounds that are like the owner's. The home's own sound makes it as strict as it must be."""
 
 _EVENT_ROWS: dict[Kind, int] = {"impulse": 3, "sustained": 10}
 """Rows of the bank, 0.64 s each, that would be one false alarm: a sustained one lasts as its cause does."""
@@ -55,20 +66,26 @@ class Background:
     """One for each row of the ambience; empty while too little is known of this home."""
     home_counts: NDArray[np.float32]
     home_hours: float
+    unseen: float = UNSEEN
+    """How many times more is to be expected in a home than the bank foretells."""
 
-    def logit_for(self, per_hour: float) -> float:
-        """Return the threshold's logit that keeps this rate on both sides: the stricter one counts."""
-        in_bank = max(per_hour / UNSEEN, _LEAST_EVENTS["bank"] / self.bank_hours)
+    def logit_for(self, per_hour: float, *, stated: bool = True) -> float:
+        """Return the threshold's logit that keeps this rate on both sides: the stricter one counts.
+
+        Where the owner has not `stated` the rate, the bank is not asked for more than it can tell.
+        """
+        least = _LEAST_EVENTS_IN_BANK if stated else _USEFUL_EVENTS_IN_BANK
+        in_bank = max(per_hour / self.unseen, least / self.bank_hours)
         threshold = logit_at_rate(self.in_bank, self.bank_hours, in_bank)
         if len(self.in_home):
-            rate = max(per_hour, _LEAST_EVENTS["home"] / self.home_hours)
+            rate = max(per_hour, _LEAST_EVENTS_IN_HOME / self.home_hours)
             in_home = logit_at_rate(self.in_home, self.home_hours, rate, self.home_counts)
             threshold = max(threshold, in_home)
         return threshold
 
     def expected(self, threshold_logit: float) -> Expected:
         """Return what is to be expected at a threshold."""
-        bank_rate = UNSEEN * rate_at_logit(self.in_bank, self.bank_hours, threshold_logit)
+        bank_rate = self.unseen * rate_at_logit(self.in_bank, self.bank_hours, threshold_logit)
         home_rate = None
         if len(self.in_home):
             home_rate = rate_at_logit(self.in_home, self.home_hours, threshold_logit, self.home_counts)
@@ -103,7 +120,8 @@ def background_of(
 def background_under(head: Head, bank: BackgroundBank, home: Ambience | None, kind: Kind) -> Background:
     """Return what a finished head makes of the background; the bank's part of it is not held out."""
     in_home = np.zeros(0, np.float32) if home is None else head.logits(home.embeddings)
-    return background_of(head.logits(bank.embeddings), in_home, bank=bank, home=home, kind=kind)
+    background = background_of(head.logits(bank.embeddings), in_home, bank=bank, home=home, kind=kind)
+    return replace(background, unseen=UNSEEN_WHERE_FITTED)
 
 
 def enough(home: Ambience) -> bool:

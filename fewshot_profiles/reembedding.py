@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fewshot_profiles.arrays import bad_file
-from fewshot_profiles.enrollment import FALSE_ALARMS_PER_HOUR, Surroundings, Teaching, enroll_recordings
+from fewshot_profiles.enrollment import Surroundings, Teaching, enroll_recordings
 from fewshot_profiles.example_audio import read_example
 from fewshot_profiles.folder import ARRAYS_NAME, audio_files, encoders_of, read_outline, write_profile
 from fewshot_profiles.profile import Profile
@@ -44,7 +44,7 @@ def heard_anew(folder: Path, surroundings: Surroundings) -> Profile:
                 name=outline.name,
                 description=outline.description,
                 tags=outline.tags,
-                false_alarms_per_hour=outline.promise_per_hour or FALSE_ALARMS_PER_HOUR,
+                false_alarms_per_hour=outline.promise_per_hour,
             ),
             named,
             surroundings,

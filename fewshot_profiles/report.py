@@ -240,8 +240,8 @@ def _advice(
     )
     if expected.home_per_hour is None:
         advice.append(
-            f"Its false alarms are judged on {expected.bank_hours:.1f} hours recorded elsewhere: "
-            "let heard listen here for a day, and ask again."
+            f"Its false alarms are judged on {expected.bank_hours:.1f} hours recorded elsewhere: as heard "
+            "listens here, it learns what this home sounds like, and keeps its promise."
         )
     return tuple(advice)
 

@@ -1,0 +1,89 @@
+"""Sounds taught as an owner would, with the report that came of it, and clips that were not met."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.mixtures import events_of
+from benchmarks.report import progress
+from benchmarks.teaching import TooFewTakes, teach
+from fewshot_profiles.enrollment import EnrollmentResult, Teaching, enroll
+from fewshot_profiles.example_audio import ExampleAudio, read_example
+from fewshot_profiles.example_embedding import embed_examples
+from foundation.errors import ExampleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from benchmarks.dataset import Recording
+    from detectors.encoders import Encoder
+    from fewshot_profiles.bank import BackgroundBank
+    from fewshot_profiles.fitting import Positives
+    from fewshot_profiles.profile import Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaughtSound:
+    """One sound, taught once."""
+
+    sound: str
+    draw: int
+    result: EnrollmentResult
+    others: Positives
+    """Clips from takes that did not teach"""
+
+    @property
+    def profile(self) -> Profile:
+        """The profile that came of it."""
+        return self.result.profile
+
+    def peaks(self, profile: Profile | None = None) -> NDArray[np.float32]:
+        """Return for each clip that it has not met the logit that the segmenter would act on."""
+        profile = profile or self.profile
+        logits = profile.detector.head.logits(self.others.hops)
+        return np.array([takes[0] for takes in self.others.peaks(logits, profile.kind)], np.float32)
+
+
+def taught_sounds(  # noqa: PLR0913 - what is taught, from what, and how often
+    rows: Sequence[Recording],
+    sounds: Sequence[str],
+    *,
+    encoder: Encoder,
+    bank: BackgroundBank,
+    stock: Sequence[Profile] = (),
+    shots: int = 5,
+    draws: int = 2,
+    seed: int = 0,
+    per_hour: float,
+) -> Iterator[TaughtSound]:
+    """Teach every sound as often as asked; leave out those of which there are too few takes."""
+    wanted = [(sound, draw) for sound in sounds for draw in range(draws)]
+    for sound, draw in progress(wanted, "Teaching"):
+        rng = np.random.default_rng((seed, draw))
+        try:
+            taught = teach(events_of(rows, sound), shots, rng, encoder=encoder, bank=bank)
+        except TooFewTakes:
+            continue
+        result = enroll(
+            Teaching(name=sound, false_alarms_per_hour=per_hour),
+            [example.file for example in taught.examples],
+            encoder=encoder,
+            bank=bank,
+            others=[profile for profile in stock if profile.name != sound],
+        )
+        others = list(_readable(taught.others))
+        if others:
+            yield TaughtSound(sound=sound, draw=draw, result=result, others=embed_examples(encoder, others))
+
+
+def _readable(recordings: Sequence[Recording]) -> Iterator[ExampleAudio]:
+    for recording in recordings:
+        try:
+            yield read_example(recording.file)
+        except ExampleError:
+            continue
