@@ -134,10 +134,12 @@ class _Reader:
             raise Misread(event.start_mark, "expected one YAML document, found a second one")
 
     def _begin(self, event: Any) -> None:
-        _refuse_tag(event)
+        if event.tag is not None:
+            _refuse_tag(event)
         if self._awaits_key():
             raise Misread(event.start_mark, "expected a key that is text, found a list or mapping")
-        self._anchors.pop(event.anchor, None)
+        if event.anchor is not None:
+            self._anchors.pop(event.anchor, None)
         is_mapping = type(event) is yaml.MappingStartEvent
         value: Any = {} if is_mapping else []
         nodes_before = self._nodes

@@ -39,6 +39,9 @@ DATA_KEYS: Mapping[str, tuple[str, ...]] = {
     WEBHOOK: ("url", "payload", "method", "headers"),
     COMMAND: ("command", "timeout"),
 }
+_MISPLACED: Mapping[str, Mapping[str, str]] = {
+    name: {key: f"{key!r} belongs under 'data'" for key in keys} for name, keys in DATA_KEYS.items()
+}
 TARGET_KEYS = ("entity_id", "device_id", "area_id", "floor_id", "label_id")
 METHODS = ("POST", "PUT", "PATCH", "GET", "DELETE")
 OUR_DOMAINS = tuple(sorted({name.split(".")[0] for name in DATA_KEYS}))
@@ -60,8 +63,7 @@ def read_request(node: Node, scope: Scope) -> Request | None:
         return None
     if name not in DATA_KEYS:
         return _call(node, name, scope)
-    known = DATA_KEYS[name]
-    keys = node.entries(ACTION_KEYS, refused={key: f"{key!r} belongs under 'data'" for key in known}) or {}
+    keys = node.entries(ACTION_KEYS, refused=_MISPLACED[name]) or {}
     goes_on = read_key(keys, "continue_on_error", Node.flag, default=True)
     data = _data(keys.get("data"), name)
     return None if data is None else _READERS[name](node, data, scope, goes_on)
