@@ -3,7 +3,7 @@ r"""Ten wrong events marked wrong: whether they stop, and what that costs the pr
     python -m benchmarks.feedback --data DIR --where split=valid --where split=novel --encoder builtin --json
 
 A taught profile's threshold is set where its ten most likely mistakes in hours of mixed places
-(`benchmarks.mixed_hours`) just set it off, each from another piece. They are marked wrong one after the other,
+(`benchmarks.mixed_hours`) just set it off, each from another piece. They are marked wrong one by one,
 as `heard feedback ID wrong` does it. Then they, the other pieces, and clips of the sound that it has not met
 are asked again.
 """
@@ -24,7 +24,8 @@ from benchmarks.report import arguments, publish
 from benchmarks.stock import read_stock
 from benchmarks.taught import TaughtSound, taught_sounds
 from fewshot_profiles.calibration import logit, sigmoid
-from fewshot_profiles.enrollment import FALSE_ALARMS_PER_HOUR, with_negatives
+from fewshot_profiles.enrollment import FALSE_ALARMS_PER_HOUR
+from fewshot_profiles.refitting import with_negatives
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

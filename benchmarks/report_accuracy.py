@@ -20,7 +20,8 @@ from benchmarks.report import arguments, publish
 from benchmarks.stock import read_stock
 from benchmarks.taught import TaughtSound, taught_sounds
 from fewshot_profiles.calibration import logit
-from fewshot_profiles.enrollment import FALSE_ALARMS_PER_HOUR, Surroundings, fit_again
+from fewshot_profiles.enrollment import FALSE_ALARMS_PER_HOUR, Surroundings
+from fewshot_profiles.refitting import fit_again
 from fewshot_profiles.report import recall_of
 
 if TYPE_CHECKING:

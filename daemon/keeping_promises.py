@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fewshot_profiles.calibration import logit
-from fewshot_profiles.enrollment import FALSE_ALARMS_PER_HOUR, fit_again
-from fewshot_profiles.promise import background_under
+from fewshot_profiles.promise import FALSE_ALARMS_PER_HOUR, background_under
+from fewshot_profiles.refitting import fit_again
 
 if TYPE_CHECKING:
     from daemon.teacher import Teacher

@@ -16,10 +16,11 @@ from daemon.teacher import CONFIRMED, named
 from fewshot_profiles.calibration import logit, sigmoid
 from fewshot_profiles.correction import corrected
 from fewshot_profiles.embedding import embed_clip
-from fewshot_profiles.enrollment import Surroundings, Teaching, add_examples, with_negatives
+from fewshot_profiles.enrollment import Surroundings, Teaching, add_examples
 from fewshot_profiles.example_embedding import embed_as_recorded
 from fewshot_profiles.profile import Example, Mark, Profile
 from fewshot_profiles.promise import background_under
+from fewshot_profiles.refitting import with_negatives
 from foundation.errors import OwnerError
 from integrations.topics import utc_text
 

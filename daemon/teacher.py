@@ -19,12 +19,12 @@ from fewshot_profiles.enrollment import (
     Teaching,
     add_examples,
     enroll_recordings,
-    fit_again,
 )
 from fewshot_profiles.example_audio import read_example
 from fewshot_profiles.folder import audio_files, encoders_of, read_outline, read_profile, write_profile
 from fewshot_profiles.promise import background_under
 from fewshot_profiles.reembedding import heard_anew
+from fewshot_profiles.refitting import fit_again
 from fewshot_profiles.report import Report, report_on
 from fewshot_profiles.store import STOCK_FOLDER
 from fewshot_profiles.versions import earlier_versions, remove, take_back

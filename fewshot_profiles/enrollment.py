@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from detectors.encoders import Encoder, EncoderId
 from fewshot_profiles.ambience import Ambience
 from fewshot_profiles.bank import BackgroundBank
-from fewshot_profiles.correction import corrected
 from fewshot_profiles.example_audio import ExampleAudio, read_example
 from fewshot_profiles.example_embedding import embed_examples
-from fewshot_profiles.fitting import Fit, Positives, fit_detector
+from fewshot_profiles.fitting import Fit, Positives
 from fewshot_profiles.heads import Head
 from fewshot_profiles.profile import Detector, Embedded, Example, Kind, Profile
 from fewshot_profiles.promise import FALSE_ALARMS_PER_HOUR
-from fewshot_profiles.report import ExampleVerdict, Report, hears, most_like, report_on, unlike_the_others
+from fewshot_profiles.refitting import Surroundings, fit_again, no_rows, positives_of
+from fewshot_profiles.report import ExampleVerdict, Report, most_like, report_on, unlike_the_others
 from foundation.errors import ExampleError
 
 __all__ = [
@@ -32,9 +32,7 @@ __all__ = [
     "add_examples",
     "enroll",
     "enroll_recordings",
-    "fit_again",
     "read_examples",
-    "with_negatives",
 ]
 
 MAX_EXAMPLES = 20
@@ -42,22 +40,6 @@ MAX_EXAMPLES = 20
 _IMPULSE_S = 0.8  # half of the sounds are shorter than this: an impulse
 
 _Item = TypeVar("_Item")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a profile is fitted in: who listens, and what it must be told from."""
-
-    encoder: Encoder
-    bank: BackgroundBank
-    others: tuple[Profile, ...] = ()
-    home: Ambience | None = None
-    """What this home sounds like by itself, where that is known."""
-
-    @property
-    def encoder_id(self) -> EncoderId:
-        """Whose numbers everything here is in."""
-        return self.encoder.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +139,7 @@ def enroll_recordings(
         threshold_override=None,
         examples=_as_examples(teaching, recordings),
         embedded=_embedded(
-            embed_examples(surroundings.encoder, recordings), _no_rows(surroundings.encoder_id)
+            embed_examples(surroundings.encoder, recordings), no_rows(surroundings.encoder_id)
         ),
         detector=_no_detector(surroundings.encoder_id),
         promise_per_hour=_stated(teaching.false_alarms_per_hour),
@@ -175,7 +157,7 @@ def add_examples(
             f"{profile.name} came ready-made and cannot be fitted again: mark what it misses, "
             "or teach a profile of your own under another name."
         )
-    before = _positives(profile)
+    before = positives_of(profile)
     _check_count(before.examples + len(recordings))
     new = embed_examples(surroundings.encoder, recordings)
     joined = Positives(
@@ -191,43 +173,6 @@ def add_examples(
         change=f"{len(recordings)} examples added",
     )
     return _finished(bare, recordings, surroundings)
-
-
-def fit_again(profile: Profile, surroundings: Surroundings) -> tuple[Profile, Fit]:
-    """Fit the profile's stored examples as if they were taught now."""
-    fit = fit_detector(
-        _positives(profile),
-        rivals_hops(profile, surroundings),
-        surroundings.bank,
-        profile.promise_per_hour,
-        kind=profile.kind,
-        home=None if surroundings.home is None else surroundings.home.not_taken_for(profile.name),
-    )
-    detector = Detector(encoder=str(surroundings.encoder_id), head=fit.head, threshold=fit.threshold)
-    return with_negatives(replace(profile, detector=detector), surroundings.bank), fit
-
-
-def with_negatives(profile: Profile, bank: BackgroundBank) -> Profile:
-    """Return the profile with its head moved away from what the owner has called wrong."""
-    if not len(profile.embedded.negatives):
-        return profile
-    missed = np.zeros((0, profile.embedded.negatives.shape[1]), np.float32)
-    head = corrected(profile, wrong=profile.embedded.negatives, missed=missed, bank=bank)
-    return replace(profile, detector=replace(profile.detector, head=head))
-
-
-def rivals_hops(profile: Profile, surroundings: Surroundings) -> NDArray[np.float32]:
-    """Return the examples of the other profiles, without those that are the same sound by another name."""
-    return np.concatenate(
-        [
-            _no_rows(surroundings.encoder_id),
-            *(
-                rival.embedded.positives
-                for rival in surroundings.others
-                if rival.name != profile.name and not hears(rival, profile.embedded.positives, profile)
-            ),
-        ]
-    )
 
 
 def _finished(
@@ -270,12 +215,6 @@ def _as_examples(teaching: Teaching, recordings: Sequence[ExampleAudio]) -> tupl
     )
 
 
-def _positives(profile: Profile) -> Positives:
-    embedded = profile.embedded
-    assert embedded.variant is not None
-    return Positives(hops=embedded.positives, example=embedded.positive_example, variant=embedded.variant)
-
-
 def _embedded(positives: Positives, negatives: NDArray[np.float32]) -> Embedded:
     return Embedded(
         positives=positives.hops,
@@ -283,10 +222,6 @@ def _embedded(positives: Positives, negatives: NDArray[np.float32]) -> Embedded:
         variant=positives.variant,
         negatives=negatives,
     )
-
-
-def _no_rows(encoder: EncoderId) -> NDArray[np.float32]:
-    return np.zeros((0, encoder.dim), np.float32)
 
 
 def _no_detector(encoder: EncoderId) -> Detector:
