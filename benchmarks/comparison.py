@@ -85,6 +85,11 @@ def _latency(result: Result) -> str:
     return f"{times['p50']:.0f} / {times['p95']:.0f} ms ({result['heard']} of {result['played']} heard)"
 
 
+def _decision(result: Result) -> str:
+    times = result["decision_ms"]
+    return f"{times['p50']:.0f} / {times['p95']:.0f} ms"
+
+
 def _cost(suffix: str) -> Callable[[Result, str], str]:
     def show(result: Result, encoder: str) -> str:
         cost = result["costs"].get(f"{encoder}{suffix}")
@@ -130,6 +135,7 @@ ROWS = (
     _row("operating_curve", "missed at 0.04 / 0.1 / 0.5 / 1 asked", _curve("missed")),
     _row("operating_curve", "false alarms an hour kept", _curve("kept_per_hour")),
     _row("latency", "onset to message, p50 / p95", _latency),
+    _row("latency", "of it, until it was decided", _decision),
     Row(plan="encoder_cost", label="encoder alone, a second of sound, as used", show=_cost("")),
     Row(plan="encoder_cost", label="the same, running at each hop", show=_cost(", each hop")),
     _row("throughput", "streams on one core, gate open", lambda result: str(result["streams"])),

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from fewshot_profiles.profile import Profile
 
 
-BLOCK_SAMPLES = DETECTION_RATE_HZ
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
     """An encoder and the profiles made for it, at their shipped thresholds."""
@@ -47,29 +44,33 @@ class Listener:
             yield recording, heard
 
 
-def hear_samples(pipeline: Pipeline, audio: Sequence[Samples]) -> list[list[SoundEvent]]:
-    """Return every sound heard in each piece, as it ended; pieces are mono at DETECTION_RATE_HZ.
+def hear_samples(
+    pipeline: Pipeline,
+    audio: Sequence[Samples],
+    *,
+    rate_hz: int = DETECTION_RATE_HZ,
+    phase: Phase = Phase.ENDED,
+) -> list[list[SoundEvent]]:
+    """Return every sound heard in each piece, as it ended or as it started; pieces are mono.
 
     Side by side, each as a stream that begins with it: what is heard does not depend on the others.
     """
     streams = [str(number) for number in range(len(audio))]
     for stream in streams:
-        pipeline.open(stream, rate_hz=DETECTION_RATE_HZ, channels=1, epoch_s=0.0)
+        pipeline.open(stream, rate_hz=rate_hz, channels=1, epoch_s=0.0)
     events: list[SoundEvent] = []
-    for start in range(0, max(map(len, audio)), BLOCK_SAMPLES):
+    for start in range(0, max(map(len, audio)), rate_hz):
         events += pipeline.accept(
             {
-                stream: AudioBlock(
-                    samples=piece[None, start : start + BLOCK_SAMPLES], rate_hz=DETECTION_RATE_HZ, start=start
-                )
+                stream: AudioBlock(samples=piece[None, start : start + rate_hz], rate_hz=rate_hz, start=start)
                 for stream, piece in zip(streams, audio, strict=True)
                 if start < len(piece)
             }
         )
     for stream in streams:
         events += pipeline.close(stream)
-    ended = [event for event in events if event.phase is Phase.ENDED]
-    return [[event for event in ended if event.stream == stream] for stream in streams]
+    chosen = [event for event in events if event.phase is phase]
+    return [[event for event in chosen if event.stream == stream] for stream in streams]
 
 
 def stock_listener(encoder_name: str) -> Listener:

@@ -14,10 +14,8 @@ import json
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,12 +29,12 @@ from benchmarks.broker import Mosquitto, find_program
 from benchmarks.dataset import read_recordings, valid_side
 from benchmarks.encoders import HELP
 from benchmarks.estimates import percentile
-from benchmarks.hearing import stock_listener
+from benchmarks.hearing import hear_samples, stock_listener
+from benchmarks.messages import Message, Timing, timings
 from benchmarks.onsets import Placed, compose
 from benchmarks.report import arguments, publish, tell
 from benchmarks.running import encoder_settings, running_daemon
-from daemon.replay import replay
-from detectors.types import DETECTION_RATE_HZ
+from detectors.types import DETECTION_RATE_HZ, Phase
 
 if TYPE_CHECKING:
     import argparse
@@ -44,27 +42,14 @@ if TYPE_CHECKING:
 
     from benchmarks.dataset import Recording
     from benchmarks.hearing import Listener
-    from daemon.replay import ReplayedSound
 
 NODE = "latency"
 STREAMS = 4
 PLAYED_RATE_HZ = 48_000
 """What microphones deliver: resampling it to the detection rate is part of the way."""
-BELONGS_S = 0.5
-"""An event that starts within this of an onset is about that sound."""
 START_TIMEOUT_S = 60.0
 LINGER_S = 3.0
 TELL_EVERY_S = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One event as a subscriber got it."""
-
-    stream: str
-    profile: str
-    started_at: float
-    received_at: float
 
 
 def listen_live(
@@ -121,53 +106,10 @@ def _wait_for_the_end(
     raise SystemExit(f"the daemon did not end {START_TIMEOUT_S:.0f} s after its files")
 
 
-def epochs(live: Sequence[Message], known: Mapping[str, Sequence[ReplayedSound]]) -> dict[str, float]:
-    """Return the wall-clock time of each stream's first sample.
-
-    The daemon reads the wall clock once, at a file's first sample. Replay gives every event's place in the
-    file, the message its wall-clock time: their difference is that first reading.
-    """
-    found = {}
-    for stream, sounds in known.items():
-        differences = []
-        for profile in {sound.profile for sound in sounds}:
-            messages = [each for each in live if (each.stream, each.profile) == (stream, profile)]
-            places = [sound for sound in sounds if sound.profile == profile]
-            if len(messages) == len(places):
-                differences += [
-                    message.started_at - sound.onset_s
-                    for message, sound in zip(messages, places, strict=True)
-                ]
-        if differences:
-            found[stream] = median(differences)
-    return found
-
-
-def latencies_s(
-    placed: Sequence[Placed], live: Sequence[Message], known: Mapping[str, Sequence[ReplayedSound]]
-) -> list[float | None]:
-    """Return the time from each onset to its message, None for each sound that was not heard."""
-    began_at = epochs(live, known)
-    found: list[float | None] = []
-    for sound in placed:
-        if sound.stream not in began_at:
-            found.append(None)
-            continue
-        onset_at = began_at[sound.stream] + sound.onset_s
-        near = [
-            message.received_at - onset_at
-            for message in live
-            if (message.stream, message.profile) == (sound.stream, sound.profile)
-            and abs(message.started_at - onset_at) <= BELONGS_S
-        ]
-        found.append(min(near, default=None))
-    return found
-
-
 def measure(
     listener: Listener, recordings: Sequence[Recording], options: argparse.Namespace
-) -> tuple[list[Placed], list[float | None]]:
-    """Play once; return the sounds that were played and their latencies."""
+) -> tuple[list[Placed], list[Timing | None]]:
+    """Play once; return the sounds that were played, and how long each took."""
     executable = find_program("mosquitto")
     if executable is None:
         raise SystemExit("mosquitto is not installed; on Debian: apt-get install mosquitto")
@@ -185,8 +127,9 @@ def measure(
             soundfile.write(
                 files[stream], soxr.resample(audio, DETECTION_RATE_HZ, PLAYED_RATE_HZ), PLAYED_RATE_HZ
             )
-        heard = replay(listener.pipeline(), list(files.values()))
-        known = {stream: each.sounds for stream, each in zip(files, heard, strict=True)}
+        played = [soundfile.read(file, dtype="float32")[0] for file in files.values()]
+        heard = hear_samples(listener.pipeline(), played, rate_hz=PLAYED_RATE_HZ, phase=Phase.STARTED)
+        known = dict(zip(files, heard, strict=True))
         broker = Mosquitto(executable, folder)
         broker.start()
         try:
@@ -194,15 +137,15 @@ def measure(
             live = listen_live(folder, files, broker, settings)
         finally:
             broker.stop()
-    return placed, latencies_s(placed, live, known)
+    return placed, timings(placed, live, known)
 
 
-def by_profile(placed: Sequence[Placed], found_s: Sequence[float | None]) -> dict[str, dict[str, Any]]:
+def by_profile(placed: Sequence[Placed], found: Sequence[Timing | None]) -> dict[str, dict[str, Any]]:
     """Return what became of each profile's sounds."""
     result = {}
     for name in sorted({sound.profile for sound in placed}):
-        times = [at for sound, at in zip(placed, found_s, strict=True) if sound.profile == name]
-        heard = [at for at in times if at is not None]
+        times = [timing for sound, timing in zip(placed, found, strict=True) if sound.profile == name]
+        heard = [timing.latency_s for timing in times if timing is not None]
         result[name] = {
             "played": len(times),
             "heard": len(heard),
@@ -228,40 +171,49 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     ]
     if not recordings:
         raise SystemExit("none of these rows is a clip of an impulsive stock profile's sound")
-    placed, times_s = measure(listener, recordings, options)
-    found_s = [at for at in times_s if at is not None]
-    if not found_s:
+    placed, times = measure(listener, recordings, options)
+    heard = [timing for timing in times if timing is not None]
+    if not heard:
         raise SystemExit(f"none of {len(placed)} sounds was heard")
-    figures_ms = {
-        "p50": 1e3 * percentile(found_s, 50),
-        "p95": 1e3 * percentile(found_s, 95),
-        "max": 1e3 * max(found_s),
-    }
-    profiles = by_profile(placed, times_s)
+    figures_ms = _percentiles_ms([timing.latency_s for timing in heard])
+    decision_ms = _percentiles_ms([timing.decision_s for timing in heard])
+    profiles = by_profile(placed, times)
     return publish(
         "latency",
         options,
         {
             "latency_ms": figures_ms,
-            "heard": len(found_s),
+            "decision_ms": decision_ms,
+            "heard": len(heard),
             "played": len(placed),
             "profiles": profiles,
-            "all_ms": [None if at is None else 1e3 * at for at in times_s],
+            "all": times,
             "streams": options.streams,
             "encoder": listener.encoder.id,
         },
-        *tables(figures_ms, profiles, f"{len(found_s)} of {len(placed)}"),
+        *tables(figures_ms, decision_ms, profiles, f"{len(heard)} of {len(placed)}"),
     )
 
 
+def _percentiles_ms(times_s: Sequence[float]) -> dict[str, float]:
+    return {
+        "p50": 1e3 * percentile(times_s, 50),
+        "p95": 1e3 * percentile(times_s, 95),
+        "max": 1e3 * max(times_s),
+    }
+
+
 def tables(
-    figures_ms: Mapping[str, float], profiles: Mapping[str, Mapping[str, Any]], heard: str
+    figures_ms: Mapping[str, float],
+    decision_ms: Mapping[str, float],
+    profiles: Mapping[str, Mapping[str, Any]],
+    heard: str,
 ) -> list[Table]:
     """Lay the latencies out for people."""
-    overall = Table("", "", title="Onset to MQTT message")
+    overall = Table("", "onset to message", "of it, until it was decided", title="Latency")
     for label, value in figures_ms.items():
-        overall.add_row(label, f"{value:.0f} ms")
-    overall.add_row("sounds heard", heard)
+        overall.add_row(label, f"{value:.0f} ms", f"{decision_ms[label]:.0f} ms")
+    overall.add_row("sounds heard", heard, "")
     each = Table("profile", "heard", "median")
     for name, found in profiles.items():
         middle = "–" if found["p50_ms"] is None else f"{found['p50_ms']:.0f} ms"

@@ -7,23 +7,34 @@ from pathlib import Path
 import pytest
 
 from benchmarks.dataset import read_recordings, valid_side
-from benchmarks.latency import Message, latencies_s
+from benchmarks.messages import Message, timings
 from benchmarks.onsets import FIRST_ONSET_S, Placed, compose
-from daemon.replay import ReplayedSound
-from detectors.types import DETECTION_RATE_HZ
+from detectors.types import DETECTION_RATE_HZ, Phase, SoundEvent
 
 
-def replayed(profile: str, onset_s: float) -> ReplayedSound:
-    return ReplayedSound(
-        file=Path("x"),
+def known_event(profile: str, onset_s: float) -> SoundEvent:
+    return SoundEvent(
+        id="x",
+        phase=Phase.STARTED,
         profile=profile,
-        score=0.9,
+        profile_version="0",
+        stream="0",
+        epoch_s=0.0,
         onset_s=onset_s,
-        end_s=onset_s + 0.2,
+        decided_s=onset_s + 0.1,
+        end_s=None,
+        score=0.9,
         level_dbfs=-20.0,
         noise_floor_dbfs=-60.0,
         speech=False,
     )
+
+
+def latencies_s(
+    placed: list[Placed], live: list[Message], known: dict[str, list[SoundEvent]]
+) -> list[float | None]:
+    found = timings(placed, live, known)
+    return [None if timing is None else timing.latency_s for timing in found]
 
 
 def test_latency_counts_from_the_true_onset_and_not_from_the_daemons() -> None:
@@ -33,7 +44,7 @@ def test_latency_counts_from_the_true_onset_and_not_from_the_daemons() -> None:
         Placed(stream="a", profile="cough", onset_s=10.0),
         Placed(stream="a", profile="dog_bark", onset_s=14.0),
     ]
-    known = [replayed("cough", 6.0), replayed("cough", 10.04)]
+    known = [known_event("cough", 6.0), known_event("cough", 10.04)]
     live = [
         Message(stream="a", profile="cough", started_at=1006.0, received_at=1006.2),
         Message(stream="a", profile="cough", started_at=1010.04, received_at=1010.3),
@@ -41,6 +52,10 @@ def test_latency_counts_from_the_true_onset_and_not_from_the_daemons() -> None:
     found = latencies_s(placed, live, {"a": known})
     assert found[:2] == pytest.approx([0.2, 0.3])
     assert found[2] is None
+    [first, second, _] = timings(placed, live, {"a": known})
+    assert first is not None
+    assert second is not None
+    assert (first.decision_s, second.decision_s) == pytest.approx((0.1, 0.14))
 
 
 def test_onsets_lie_where_the_file_says(tiny_data: Path) -> None:
@@ -61,7 +76,7 @@ def test_streams_have_clocks_of_their_own() -> None:
         Message(stream="b", profile="cough", started_at=2006.0, received_at=2006.25),
         Message(stream="a", profile="cough", started_at=1006.0, received_at=1006.2),
     ]
-    known = {"a": [replayed("cough", 6.0)], "b": [replayed("cough", 6.0)]}
+    known = {"a": [known_event("cough", 6.0)], "b": [known_event("cough", 6.0)]}
     assert latencies_s(placed, live, known) == pytest.approx([0.2, 0.25])
 
 
