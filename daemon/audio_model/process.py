@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from daemon.audio_model.plan import must_fit
 from daemon.audio_model.wire import LENGTHS, Message, lengths, unpack_prompts
 from detectors.audio_models import AskOptions, LoadOptions
 from detectors.audio_models.opening import open_model
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from detectors.audio_models import AudioModel
 
-NICENESS = 10
+NICENESS = 5
 FIRST_TO_GO = 800
 """Of a thousand, on the kernel's scale of whom to end when memory runs out."""
 
@@ -49,7 +50,9 @@ def main() -> None:
         companions={name: Path(path) for name, path in first.content["load"]["companions"].items()},
     )
     try:
-        model = open_model(Path(first.content["folder"]), load)
+        folder = Path(first.content["folder"])
+        must_fit(folder, load)
+        model = open_model(folder, load)
     except OwnerError as error:
         _write(answers, {"said": "refused", "error": str(error)})
         return

@@ -88,6 +88,60 @@ def pull(
     _tell(model, folder, as_json=as_json, text=text)
 
 
+@group.command("plan", epilog="Example: heard models plan MiMo-Audio-7B-Instruct --weights int4")
+def plan(
+    name: Annotated[str, typer.Argument(help="A published full audio model, or the path of its folder.")],
+    weights: Annotated[str, typer.Option(help="full, int8 or int4.")] = "full",
+    dtype: Annotated[str, typer.Option(help="bfloat16 or float32.")] = "bfloat16",
+    speech: Annotated[bool, typer.Option("--speech", help="With what speech output needs.")] = False,
+    memory_gb: Annotated[
+        float | None,
+        typer.Option(min=0, help="What there is, in GB. Default: this machine's available memory."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a full audio model needs of memory, part by part, before it is loaded.
+
+    The exit code is 1 if that does not fit.
+    """
+    from typing import Literal, cast
+
+    from daemon.audio_model.plan import available_bytes
+    from daemon.audio_model.plan import plan as work_out
+    from detectors.audio_models import LoadOptions
+
+    if weights not in {"full", "int8", "int4"} or dtype not in {"bfloat16", "float32"}:
+        raise typer.BadParameter("--weights is full, int8 or int4; --dtype is bfloat16 or float32")
+    load = LoadOptions(
+        weights=cast("Literal['full', 'int8', 'int4']", weights),
+        dtype=cast("Literal['bfloat16', 'float32']", dtype),
+        speech=speech,
+    )
+    needs = work_out(name, load)
+    there = available_bytes() if memory_gb is None else round(memory_gb * 1e9)
+    fits = there is None or needs.total_bytes <= there
+    if as_json:
+        print_json(
+            {
+                "name": needs.name, "bytes": dict(needs.parts), "left_out": dict(needs.left_out),
+                "total_bytes": needs.total_bytes, "available_bytes": there, "fits": fits,
+            }
+        )  # fmt: skip
+    else:
+        for part, size in needs.parts.items():
+            typer.echo(f"{size / 1e9:7.2f} GB  {part}")
+        typer.echo(
+            f"{needs.total_bytes / 1e9:7.2f} GB  in all, with `weights: {weights}` and `dtype: {dtype}`"
+        )
+        for part, size in needs.left_out.items():
+            typer.echo(f"{size / 1e9:7.2f} GB  {part}: not loaded without --speech")
+        if there is not None:
+            verdict = "it fits" if fits else "it does not fit: fewer bits (--weights), or another machine"
+            typer.echo(f"{there / 1e9:7.2f} GB  there are: {verdict}")
+    if not fits:
+        raise typer.Exit(1)
+
+
 @group.command("background", epilog="Example: heard models background evening.flac morning.flac")
 def background(
     files: Annotated[list[Path], typer.Argument(help="Recordings of ordinary hours: at least ten minutes.")],

@@ -43,6 +43,7 @@ COMMANDS = [
     ("evidence", "verify"),
     ("models", "list"),
     ("models", "pull"),
+    ("models", "plan"),
     ("models", "background"),
     ("schema", "config"),
 ]

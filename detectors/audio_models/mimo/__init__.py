@@ -10,7 +10,7 @@ from detectors.audio_models import AudioModel, LoadOptions
 from detectors.audio_models.libraries import require
 from detectors.audio_models.memory_plan import MemoryPart
 from detectors.audio_models.mimo.config import CodecConfig, LanguageConfig
-from detectors.audio_models.mimo.sizes import codec_parts, language_parts
+from detectors.audio_models.mimo.sizes import codec_parts, context_part, language_parts
 
 
 def recognises(config: Mapping[str, Any]) -> bool:
@@ -21,7 +21,8 @@ def recognises(config: Mapping[str, Any]) -> bool:
 def memory_parts(config: Mapping[str, Any]) -> tuple[MemoryPart, ...]:
     """Return the model's size by part, its tokenizer's included."""
     language = LanguageConfig.read(config)
-    return (*language_parts(language), *codec_parts(CodecConfig(), levels=language.audio_channels))
+    codec = codec_parts(CodecConfig(), levels=language.audio_channels)
+    return (*language_parts(language), *codec, context_part(language))
 
 
 def open_model(folder: Path, load: LoadOptions) -> AudioModel:

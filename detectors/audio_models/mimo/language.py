@@ -77,7 +77,8 @@ class Words(nn.Module):
         with torch.device("meta"):
             table = nn.Embedding(config.vocab_size, config.hidden_size)
             self.model = nn.ModuleDict({"embed_tokens": table})
-            self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+            # It may be packed into fewer bits later.
+            self.lm_head: nn.Module = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Return [..., hidden] of text tokens."""

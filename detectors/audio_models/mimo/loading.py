@@ -15,6 +15,7 @@ from detectors.audio_models.mimo.decoder import Decoder
 from detectors.audio_models.mimo.encoder import Encoder
 from detectors.audio_models.mimo.language import MEANINGLESS, PatchDecoder, PatchEncoder, Words, backbone
 from detectors.audio_models.opening import read_config
+from detectors.audio_models.packed_linear import pack_all
 from foundation.errors import ModelError
 
 CODEC_FOLDER = "MiMo-Audio-Tokenizer"
@@ -50,6 +51,8 @@ def load_network(folder: Path, load: LoadOptions) -> Network:
     patch_decoder = PatchDecoder(config, device=device) if load.speech else None
     fill(words, source, dtype=dtype, device=device)
     fill(layers, source, prefix="model.", dtype=dtype, device=device)
+    pack_all(layers, load.weights)
+    pack_all(words, load.weights)
     fill(patch_encoder, source, dtype=dtype, device=device)
     if patch_decoder is not None:
         fill(patch_decoder, source, dtype=dtype, device=device)

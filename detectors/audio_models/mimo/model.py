@@ -43,7 +43,7 @@ class MimoAudio:
         self._text = text
         special = text.special
         self._ends = {special.end_of_text, special.audio_begin if style == "base" else special.im_end}
-        self._device = network.words.lm_head.weight.device
+        self._device = next(network.patch_encoder.parameters()).device
         # An audio token in an answer of words would need the patch decoder.
         silent = [token for token in special.own if token not in self._ends]
         self._forbidden = torch.tensor(silent, device=self._device)

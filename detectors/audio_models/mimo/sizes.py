@@ -48,6 +48,12 @@ def language_parts(config: LanguageConfig) -> tuple[MemoryPart, ...]:
     )
 
 
+def context_part(config: LanguageConfig) -> MemoryPart:
+    """Return what it remembers of a conversation while it answers."""
+    per_position = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+    return MemoryPart(name="1000 positions", parameters=1_000 * per_position, needed_for="text")
+
+
 def codec_parts(config: CodecConfig, *, levels: int) -> tuple[MemoryPart, ...]:
     """Return the tokenizer's parts."""
     dim = config.d_model

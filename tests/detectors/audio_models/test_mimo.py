@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -124,10 +125,18 @@ def test_text_output_never_loads_the_speech_parts(folder: Path) -> None:
     assert load_codec(folder.parent / "MiMo-Audio-Tokenizer", LOAD, levels=4).decoder is None
 
 
-@pytest.mark.parametrize("speech", [False, True])
-def test_the_plan_is_what_loading_takes(folder: Path, *, speech: bool) -> None:
+@pytest.mark.parametrize(
+    "load",
+    [
+        LoadOptions(dtype="bfloat16"),
+        LoadOptions(dtype="bfloat16", speech=True),
+        LoadOptions(dtype="bfloat16", weights="int8"),
+        LoadOptions(dtype="float32", weights="int4"),
+    ],
+    ids=["text", "speech", "int8", "int4"],
+)
+def test_the_plan_is_what_loading_takes(folder: Path, load: LoadOptions) -> None:
     """Byte for byte, by arithmetic on the configuration alone."""
-    load = LoadOptions(dtype="bfloat16", speech=speech)
     parts = (
         *language_parts(LanguageConfig.read(LANGUAGE)),
         *codec_parts(CodecConfig.read(CODEC), levels=4),
@@ -140,9 +149,21 @@ def test_the_plan_is_what_loading_takes(folder: Path, *, speech: bool) -> None:
         tensor.numel() * tensor.element_size()
         for module in modules
         if module is not None
-        for tensor in module.parameters()
+        for tensor in module.state_dict().values()
     )
     assert total_bytes(parts, load) == held
+
+
+@pytest.mark.parametrize(("weights", "close"), [("int8", 0.15), ("int4", 1.0)])
+def test_fewer_bits_give_nearly_the_same_scores(
+    folder: Path, model: AudioModel, weights: Literal["int8", "int4"], close: float
+) -> None:
+    """Held against float32, per token of a choice; weights this random magnify every rounding."""
+    prompts: list[Prompt] = [[noise_clip(1.0, seed=seed), QUESTION] for seed in range(3)]
+    choices = ["dog", "a car that goes by"]
+    packed = open_model(folder, LoadOptions(dtype="float32", weights=weights))
+    apart = np.abs(packed.score(prompts, choices) - model.score(prompts, choices))
+    assert (apart / np.array([4, 19])).mean() < close
 
 
 @pytest.mark.parametrize(
