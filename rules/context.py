@@ -65,7 +65,7 @@ class House:
 class Context:
     """One rule at one moment `at`, Unix seconds of event time. `round` counts repetitions from 1."""
 
-    __slots__ = ("_names", "at", "cause", "house", "round", "rule_id", "variables", "world")
+    __slots__ = ("_key", "_names", "at", "cause", "house", "round", "rule_id", "variables", "world")
 
     def __init__(
         self,
@@ -86,6 +86,19 @@ class Context:
         self.variables = variables
         self.round = round
         self._names: _Names | None = None
+        self._key = ""
+
+    @property
+    def key(self) -> str:
+        """What is the same for the same rule and cause whenever it is replayed."""
+        if not self._key:
+            cause = self.cause
+            if cause.event is not None:
+                about = f"{cause.event.id}\0{cause.event.phase.value}"
+            else:
+                about = f"{cause.at!r}\0{json.dumps(dict(cause.told))}" if cause.told else f"{cause.at!r}"
+            self._key = f"{self.rule_id}\0{cause.trigger.digest}\0{about}"
+        return self._key
 
     @property
     def names(self) -> _Names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from rules.conditions import holds
 from rules.context import Context, House
@@ -13,9 +13,9 @@ from rules.derived import derived_sounds
 from rules.draft import Draft
 from rules.explaining import why_not
 from rules.facts import World
-from rules.model import EMIT, LOG, ActionRequest, Mode, Rule
+from rules.model import EMIT, LOG, ActionRequest, Mode, Request, Rule
 from rules.program import START, digest
-from rules.requests import complaint, plain_value
+from rules.requests import ask, complaint, plain_value, unclear
 from rules.runner import Runner
 from rules.state import Cause, Cursor, Frame, Run
 from rules.template import TemplateFault
@@ -36,6 +36,8 @@ class Firing(NamedTuple):
     cause: Cause
     told: bool
     """Whether anybody wants to know what stopped it."""
+    plain: bool
+    """Its actions only ask: nothing waits, and nothing steers."""
 
     def context(self, variables: Mapping[str, Any]) -> Context:
         """Return what conditions and variables see."""
@@ -56,11 +58,13 @@ def fire(draft: Draft, firing: Firing) -> Stopped | None:
     last = draft.fired_at.rows.get(rule.id)
     if last is not None and abs(at - last) < rule.cooldown_s:
         return Stopped("cooldown", f"fired {at - last:.1f} s before, wanted {rule.cooldown_s:g} s")
-    variables: dict[str, Any] = {}
+    variables: Mapping[str, Any] = _NO_VARIABLES
     try:
         for name, value in rule.variables.items():
-            variables[name] = plain_value(value, firing.context(variables).names)
-        if rule.conditions and (stopped := _condition(firing, variables)) is not None:
+            known = plain_value(value, firing.context(variables).names)
+            variables = MappingProxyType({**variables, name: known})
+        context = firing.context(variables)
+        if rule.conditions and (stopped := _condition(firing, context)) is not None:
             return stopped
     except TemplateFault as fault:
         context = firing.context(variables)
@@ -73,7 +77,10 @@ def fire(draft: Draft, firing: Firing) -> Stopped | None:
         return stopped
     if rule.cooldown_s > 0:
         draft.fired_at.put(rule.id, at)
-    _begin(draft, firing, variables)
+    if firing.plain and not draft.runs.rows.get(rule.id):
+        _ask_all(draft, rule, context)
+    else:
+        _begin(draft, firing, variables)
     return None
 
 
@@ -89,9 +96,8 @@ def go_on(draft: Draft, house: House, rule: Rule, at: float) -> None:
             return
 
 
-def _condition(firing: Firing, variables: Mapping[str, Any]) -> Stopped | None:
+def _condition(firing: Firing, context: Context) -> Stopped | None:
     """Return the first of the rule's conditions that does not hold."""
-    context = firing.context(variables)
     for number, condition in enumerate(firing.rule.conditions, start=1):
         if not holds(condition, context):
             why = f"number {number} was false: {why_not(condition, context)}" if firing.told else ""
@@ -131,12 +137,27 @@ def _begin(draft: Draft, firing: Firing, variables: Mapping[str, Any]) -> None:
         cause=firing.cause,
         program=digest(rule.actions) if waits else "",
         cursors=() if waits else (start,),
-        variables=MappingProxyType(dict(variables)) if variables else _NO_VARIABLES,
+        variables=variables,
     )
     if waits:
         _put(draft, rule, (*runs, run))
     else:
         _advance(draft, Runner(firing.house, firing.world, rule, run), rule, len(runs), start)
+
+
+def _ask_all(draft: Draft, rule: Rule, context: Context) -> None:
+    """Take actions that only ask, one after another. Most rules have no others, and no place to stand at."""
+    for number, action in enumerate(cast("tuple[Request, ...]", rule.actions)):
+        try:
+            made = ask(action, context, number)
+        except TemplateFault as fault:
+            draft.requests.append(unclear(action, context, number, f"action {number + 1}", fault))
+            if not action.continue_on_error:
+                return
+        else:
+            draft.requests.append(made)
+            if made.action == EMIT:
+                _derive(draft, made)
 
 
 def _advance(draft: Draft, runner: Runner, rule: Rule, place: int, cursor: Cursor) -> None:

@@ -73,7 +73,7 @@ def _hear_sound(step: Step, watches: Sequence[Watch], event: SoundEvent) -> None
             case _:
                 continue
         if met is True:
-            if step.fire(watch, Cause(trigger=watch.key, trigger_id=trigger.id, event=event, at=at)):
+            if step.fire(watch, Cause(watch.key, trigger.id, event, at)):
                 fired.add(watch.rule.id)
         elif met is not False:
             step.tell(watch, at, met, event=event)

@@ -11,6 +11,7 @@ from rules.facts import EntityState, Fact, MqttMessage
 from rules.model import (
     MqttTrigger,
     PatternTrigger,
+    Request,
     Rule,
     SequenceTrigger,
     SilenceTrigger,
@@ -21,6 +22,7 @@ from rules.model import (
     Trigger,
 )
 from rules.needs import entities_named, topics_kept
+from rules.program import MAX_BURST
 from rules.state import TriggerKey
 
 
@@ -34,6 +36,8 @@ class Watch:
     rule: Rule
     trigger: Trigger
     key: TriggerKey
+    plain: bool
+    """The rule's actions only ask: nothing waits, and nothing steers."""
 
 
 _Found = dict[TriggerKey, Watch]
@@ -83,11 +87,14 @@ class Index:
 
     def _add(self, rule: Rule) -> None:
         self.rules[rule.id] = rule
+        plain = len(rule.actions) <= MAX_BURST and all(isinstance(each, Request) for each in rule.actions)
         for place, trigger in enumerate(rule.triggers, start=1):
             key = TriggerKey(rule.id, blake2b(repr(trigger).encode(), digest_size=4).hexdigest())
             if key in self.watches:
                 continue
-            watch = Watch(order=len(self.watches), place=place, rule=rule, trigger=trigger, key=key)
+            watch = Watch(
+                order=len(self.watches), place=place, rule=rule, trigger=trigger, key=key, plain=plain
+            )
             self.watches[key] = watch
             match trigger:
                 case TimeTrigger() | PatternTrigger():

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_ROUNDS = 10_000
 """How often a `repeat` goes round."""
 
+MAX_BURST = 1_000
+"""Actions that one run may take at one moment: more is a loop without a delay."""
+
 START = 0
 """The branch that the rule's own list of actions counts as."""
 

@@ -94,20 +94,27 @@ def plain_value(value: Any, names: Mapping[str, Any]) -> Any:
 
 def request(context: Context, number: int, action: str, data: _Data) -> ActionRequest:
     """Make the request that is the run's `number`th."""
-    cause = context.cause
-    if cause.event is not None:
-        sound = f"{cause.event.id}\0{cause.event.phase.value}"
-    else:
-        sound = f"{cause.at!r}\0{_ENCODE(dict(cause.told))}" if cause.told else f"{cause.at!r}"
-    key = f"{context.rule_id}\0{cause.trigger.digest}\0{sound}\0{number}"
+    key = f"{context.key}\0{number}"
     return ActionRequest(
         id=blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest(),
         rule_id=context.rule_id,
         action=action,
-        event=cause.event,
+        event=context.cause.event,
         due_at=context.at,
         data=data,
     )
+
+
+def ask(action: Request, context: Context, number: int) -> ActionRequest:
+    """Make what an action asks for, as the run's `number`th request; raises TemplateFault."""
+    return request(context, number, name_of(action), work_out(action, context))
+
+
+def unclear(
+    action: Request, context: Context, number: int, place: str, fault: TemplateFault
+) -> ActionRequest:
+    """Make the request that tells of an action which could not be worked out."""
+    return complaint(context, number, f"{place} ({name_of(action)}): {fault}")
 
 
 def complaint(context: Context, number: int, message: str) -> ActionRequest:

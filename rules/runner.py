@@ -22,13 +22,10 @@ from rules.model import (
     SetVariables,
     Stop,
 )
-from rules.program import MAX_ROUNDS, START, current_round, innermost, place_of
-from rules.requests import complaint, name_of, plain_value, request, work_out
+from rules.program import MAX_BURST, MAX_ROUNDS, START, current_round, innermost, place_of
+from rules.requests import ask, complaint, plain_value, unclear
 from rules.state import Cursor, Frame, Run
 from rules.template import TemplateFault
-
-MAX_BURST = 1_000
-"""Actions that one run may take at one moment: more is a loop without a delay."""
 
 
 class _Stopped(Exception):
@@ -227,18 +224,16 @@ class Runner:
             self._variables = MappingProxyType({**self._variables, name: known})
 
     def _ask(self, action: Request) -> None:
-        context, name = self._context(), name_of(action)
+        context = self._context()
         try:
-            data = work_out(action, context)
+            self._send(ask(action, context, self._made))
         except TemplateFault as fault:
-            self._complain(f"{fault}", name=f" ({name})")
+            self._send(unclear(action, context, self._made, place_of(self._frames), fault))
             if not action.continue_on_error:
                 raise _Stopped from None
-        else:
-            self._send(request(context, self._made, name, data))
 
-    def _complain(self, message: str, *, name: str = "") -> None:
-        self._send(complaint(self._context(), self._made, f"{place_of(self._frames)}{name}: {message}"))
+    def _complain(self, message: str) -> None:
+        self._send(complaint(self._context(), self._made, f"{place_of(self._frames)}: {message}"))
 
     def _send(self, made: ActionRequest) -> None:
         self.requests.append(made)

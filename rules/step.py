@@ -29,15 +29,9 @@ class Step:
 
     def fire(self, watch: Watch, cause: Cause) -> bool:
         """Let a rule fire whose trigger is met; tell whether it did."""
-        firing = Firing(
-            house=self.house,
-            world=self.draft.world,
-            rule=watch.rule,
-            cause=cause,
-            told=self.note is not None,
-        )
-        stopped = fire(self.draft, firing)
-        if self.note is not None:
+        told = self.note is not None
+        stopped = fire(self.draft, Firing(self.house, self.draft.world, watch.rule, cause, told, watch.plain))
+        if told:
             self.tell(watch, cause.at, stopped, event=cause.event, told=cause.told)
         return stopped is None
 
