@@ -16,13 +16,14 @@ from daemon.sound_picking import Sounds, event_recording, sounds_in
 from detectors.types import AudioBlock
 from fewshot_profiles.enrollment import MAX_EXAMPLES, Teaching
 from fewshot_profiles.guidance import Guide
-from foundation.errors import ExampleError, OwnerError
+from foundation.errors import EvidenceUnavailable, ExampleError, OwnerError, SourceStalled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from daemon.marking import Effect, Marking
     from daemon.recorder import EvidenceRecorder
+    from daemon.ring import Ring
     from daemon.teacher import Teacher
     from daemon.teaching_requests import Enroll, Guided, Listened, Missed
     from detectors.types import Samples
@@ -33,6 +34,8 @@ NICENESS = 5
 
 GUIDE_PATIENCE_S = 120.0
 """A guided teaching in which nothing was heard for so long has been forgotten."""
+
+OPEN_WITHIN_S = 3.0
 
 _LOOK_EVERY_S = 0.1
 
@@ -90,9 +93,9 @@ class TeachingDesk:
     async def guide(self, wanted: Guided) -> AsyncIterator[dict[str, Any]]:
         """Guide through teaching at a stream: yield what to tell the owner, and the result at the end."""
         stream = self._stream(wanted.stream)
-        ring = self._recorder.ring(stream)
-        name, count = wanted.name, min(wanted.count, MAX_EXAMPLES)
-        guide = Guide(name, rate_hz=ring.rate_hz, channels=ring.channels, wanted=count)
+        ring = await self._ring(stream)
+        count = min(wanted.count, MAX_EXAMPLES)
+        guide = Guide(wanted.name, rate_hz=ring.rate_hz, channels=ring.channels, wanted=count)
         began_at, at, heard_at = time.time(), ring.end, time.monotonic()
         while not guide.done:
             if time.monotonic() - heard_at > GUIDE_PATIENCE_S:
@@ -100,8 +103,9 @@ class TeachingDesk:
                     "Nothing was heard for two minutes; start again when the sound can be made."
                 )
             await asyncio.sleep(_LOOK_EVERY_S)
-            ring = self._recorder.ring(stream)
-            start = min(max(at, ring.start), ring.end)
+            if self._recorder.ring(stream) is not ring:
+                raise SourceStalled(f"{stream} broke off while it was listened to; start again")
+            start = max(at, ring.start)
             block = AudioBlock(samples=ring.read(start, ring.end), rate_hz=ring.rate_hz, start=start)
             at = ring.end
             for cue in await asyncio.to_thread(guide.accept, block):
@@ -170,9 +174,18 @@ class TeachingDesk:
             raise OwnerError(f"{which}: {', '.join(self._streams)}")
         return named
 
+    async def _ring(self, stream: str) -> Ring:
+        """Return what is held of a stream, waiting a moment for one that is just being opened."""
+        deadline = time.monotonic() + OPEN_WITHIN_S
+        while time.monotonic() < deadline:
+            with suppress(EvidenceUnavailable):
+                return self._recorder.ring(stream)
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return self._recorder.ring(stream)
+
     async def _listened(self, wanted: Listened) -> Sounds:
         stream = self._stream(wanted.stream)
-        ring = self._recorder.ring(stream)
+        ring = await self._ring(stream)
         start = max(ring.start, ring.end - round(wanted.last_s * ring.rate_hz))
         pcm, rate_hz = ring.read_pcm(start, ring.end), ring.rate_hz
         began_at = time.time() - (ring.end - start) / rate_hz
