@@ -22,7 +22,7 @@ SEEN = {
     "mn04": (
         "trained by its authors on AudioSet (two million clips of YouTube videos, 527 classes), after "
         "ImageNet. It has met all classes here; these clips are Freesound's and other collections', hardly "
-        "YouTube's."
+        "YouTube's. It was made for 32 kHz, and heard gives it nothing above 8 kHz."
     ),
     "yamnet": (
         "trained by its makers on AudioSet's 521 classes. It has met all classes here; of the clips the same "
