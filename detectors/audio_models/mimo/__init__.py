@@ -31,16 +31,20 @@ def open_model(folder: Path, load: LoadOptions) -> AudioModel:
     from detectors.audio_models.mimo.ears import Ears
     from detectors.audio_models.mimo.loading import CODEC_FOLDER, load_codec, load_network
     from detectors.audio_models.mimo.model import MimoAudio
+    from detectors.audio_models.mimo.speaking import SpeakingMimoAudio
     from detectors.audio_models.mimo.text import MimoText
 
     text = MimoText(folder)
     network = load_network(folder, load)
     codec_folder = load.companions.get(CODEC_FOLDER, folder.parent / CODEC_FOLDER)
     codec = load_codec(codec_folder, load, levels=network.config.audio_channels)
+    # The two are told apart by nothing but their name.
+    base = "base" in folder.name.lower()
+    if load.speech and not base:
+        return SpeakingMimoAudio(name=folder.name, network=network, codec=codec, text=text)
     return MimoAudio(
         name=folder.name,
-        # The two are told apart by nothing but their name.
-        style="base" if "base" in folder.name.lower() else "chat",
+        style="base" if base else "chat",
         network=network,
         ears=Ears(codec.encoder, group_size=network.config.group_size),
         text=text,

@@ -1,7 +1,7 @@
 """MiMo-Audio's language model: a Qwen2 backbone over words and groups of four audio frames.
 
-Three parts, each filled from the same checkpoint: what makes positions of codes, the backbone with its words,
-and, where speech is wanted, what makes codes of positions. Modules are named as in the checkpoint.
+Parts that are filled from the same checkpoint: what makes positions of codes, and the backbone with its
+words; what makes codes of positions again is in `patch_decoder`. Modules are named as in the checkpoint.
 """
 
 from __future__ import annotations
@@ -31,12 +31,9 @@ class PatchEncoder(nn.Module):
             tables = [nn.Embedding(size, dim) for size in config.speech_vocab_size]
             self.speech_embeddings = nn.ModuleList(tables)
             self.speech_group_downcast = nn.Linear(dim * config.group_size, config.hidden_size, bias=False)
-        local = _qwen2(
-            config, hidden=dim, intermediate=4 * dim, layers=config.input_local_layers,
-            heads=config.local_attn_heads, key_value_heads=config.local_attn_heads,
-            head_dim=dim // config.local_attn_heads,
-        )  # fmt: skip
-        self.input_local_transformer = empty_backbone(local, device=device)
+        self.input_local_transformer = local_stack(
+            config, hidden=dim, intermediate=4 * dim, layers=config.input_local_layers, device=device
+        )
 
     def embed_frames(self, codes: Tensor) -> Tensor:
         """Return [..., dim]: the sum over [..., channels] codes, to which "no audio" adds nothing."""
@@ -86,25 +83,18 @@ class Words(nn.Module):
         return words
 
 
-class PatchDecoder(nn.Module):
-    """A position becomes four frames of codes, channel by channel with a delay."""
-
-    def __init__(self, config: LanguageConfig, *, device: str) -> None:
-        super().__init__()
-        self.config = config
-        dim = config.local_dim
-        with torch.device("meta"):
-            self.hidden_states_downcast = nn.Linear(config.hidden_size, dim, bias=False)
-            heads = [nn.Linear(dim, size, bias=False) for size in config.speech_vocab_size]
-            self.local_transformer_lm_heads = nn.ModuleList(heads)
-            if config.local_dim != config.input_local_dim:
-                self.speech_embeddings_to_local = nn.Linear(config.input_local_dim, dim, bias=False)
-        local = _qwen2(
-            config, hidden=dim, intermediate=config.local_ffn_dim, layers=config.local_layers,
-            heads=config.local_attn_heads, key_value_heads=config.local_attn_heads,
-            head_dim=dim // config.local_attn_heads,
-        )  # fmt: skip
-        self.local_transformer = empty_backbone(local, device=device)
+def local_stack(
+    config: LanguageConfig, *, hidden: int, intermediate: int, layers: int, device: str
+) -> nn.Module:
+    """Return the layers that look at the frames of one group."""
+    heads = config.local_attn_heads
+    return empty_backbone(
+        _qwen2(
+            config, hidden=hidden, intermediate=intermediate, layers=layers,
+            heads=heads, key_value_heads=heads, head_dim=hidden // heads,
+        ),
+        device=device,
+    )  # fmt: skip
 
 
 def backbone(config: LanguageConfig, *, device: str) -> nn.Module:

@@ -13,7 +13,8 @@ from detectors.audio_models.checkpoint import Safetensors, Shape, check_inventor
 from detectors.audio_models.mimo.config import CodecConfig, LanguageConfig
 from detectors.audio_models.mimo.decoder import Decoder
 from detectors.audio_models.mimo.encoder import Encoder
-from detectors.audio_models.mimo.language import MEANINGLESS, PatchDecoder, PatchEncoder, Words, backbone
+from detectors.audio_models.mimo.language import MEANINGLESS, PatchEncoder, Words, backbone
+from detectors.audio_models.mimo.patch_decoder import PatchDecoder
 from detectors.audio_models.opening import read_config
 from detectors.audio_models.packed_linear import pack_all
 from foundation.errors import ModelError

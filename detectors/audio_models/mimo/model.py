@@ -51,11 +51,15 @@ class MimoAudio:
     @property
     def capabilities(self) -> Capabilities:
         """What may be asked of it."""
+        return self.capabilities_with(speech_output=False)
+
+    def capabilities_with(self, *, speech_output: bool) -> Capabilities:
+        """Return what may be asked, whether its answers can be heard or not."""
         return Capabilities(
             understanding=True,
             few_shot=True,
             thinking=self._style == "chat",
-            speech_output=False,
+            speech_output=speech_output,
             instructions=True,
             max_positions=self._network.config.max_position_embeddings,
         )
@@ -138,7 +142,10 @@ class MimoAudio:
     def _lay_out(self, prompt: Prompt, *, thinking: bool, room: int) -> Positions:
         if thinking and not self.capabilities.thinking:
             raise PromptError(f"{self.name} cannot think before it answers; -Instruct can")
-        shown = self.positions(segments(prompt, style=self._style, thinking=thinking))
+        return self.fit(self.positions(segments(prompt, style=self._style, thinking=thinking)), room=room)
+
+    def fit(self, shown: Positions, *, room: int) -> Positions:
+        """Return the prompt, or raise PromptError if it takes more positions than there are."""
         if len(shown.tokens) > room:
             raise PromptError(
                 f"the prompt takes {len(shown.tokens)} positions, and {self.name} has {room} beside "

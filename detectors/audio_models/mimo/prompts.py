@@ -19,6 +19,12 @@ def segments(prompt: Prompt, *, style: Style, thinking: bool) -> list[Segment]:
     return list(_chat(prompt, thinking=thinking) if style == "chat" else _base(prompt))
 
 
+def spoken_segments(prompt: Prompt) -> list[Segment]:
+    """Lay a prompt out so that the answer is spoken."""
+    *turns, _ = _chat(prompt, thinking=False)
+    return [*turns[:-1], "<|im_start|>assistant\n<|sostm|>"]
+
+
 def continuation(choice: str, *, style: Style) -> str:
     """Return what the model would write if `choice` were its answer."""
     return choice if style == "chat" else f" {choice}\n\n"

@@ -18,6 +18,7 @@ from detectors.audio_models.mimo.loading import load_codec, load_network
 from detectors.audio_models.mimo.model import MimoAudio
 from detectors.audio_models.mimo.prompts import segments
 from detectors.audio_models.mimo.sizes import codec_parts, language_parts
+from detectors.audio_models.mimo.speaking import SpeakingMimoAudio, Voice
 from detectors.audio_models.opening import open_model
 from detectors.audio_models.qwen_context import advance, begin
 from foundation.errors import ModelError, PromptError
@@ -175,6 +176,40 @@ def test_published_sizes_are_those_of_the_specification(
     """Millions of parameters, speech parts included."""
     parts = language_parts(config) if isinstance(config, LanguageConfig) else codec_parts(config, levels=8)
     assert sum(part.parameters for part in parts) / 1e6 == pytest.approx(parameters, rel=0.005)
+
+
+@torch.inference_mode()
+def test_sound_made_in_chunks_is_as_long_as_the_whole(folder: Path) -> None:
+    """What fits into one chunk is the whole to the sample; a longer answer comes in several pieces."""
+    load = LoadOptions(dtype="float32", speech=True)
+    codec = load_codec(folder.parent / "MiMo-Audio-Tokenizer", load, levels=4)
+    assert codec.decoder is not None
+    generator = torch.Generator().manual_seed(0)
+    for frames in (16, 120):
+        codes = torch.randint(0, 16, (frames, 4), generator=generator)
+        whole = codec.decoder(codec.encoder.quantizer.decode(codes)[None])[0].numpy()
+        voice = Voice(codec)
+        pieces = [piece for group in torch.split(codes, 4) for piece in voice.push(group)]
+        pieces += voice.finish()
+        sound = np.concatenate([piece.samples for piece in pieces])
+        assert sound.shape == whole.shape == (frames * 960,)
+        if frames == 16:
+            np.testing.assert_array_equal(sound, whole)
+        else:
+            assert len(pieces) > 2
+
+
+def test_speech_comes_only_from_a_model_loaded_for_it(folder: Path, model: AudioModel) -> None:
+    """The port says so beforehand; with its speech parts it speaks, reproducibly."""
+    assert not model.capabilities.speech_output
+    speaking = open_model(folder, LoadOptions(dtype="float32", speech=True))
+    assert isinstance(speaking, SpeakingMimoAudio)
+    assert speaking.capabilities.speech_output
+    options = AskOptions(max_tokens=12, temperature=1.0, seed=4)
+    runs = [list(speaking.speak([noise_clip(0.5)], options)) for _ in range(2)]
+    assert [one if isinstance(one, str) else len(one.samples) for one in runs[0]] == [
+        one if isinstance(one, str) else len(one.samples) for one in runs[1]
+    ]
 
 
 def test_a_missing_tensor_is_named(own_folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -15,9 +16,11 @@ from detectors.audio_models.mimo.ears import Ears
 from detectors.audio_models.mimo.loading import Codec, Network, load_codec, load_network
 from detectors.audio_models.mimo.mel import log_mel
 from detectors.audio_models.mimo.model import MimoAudio
-from detectors.audio_models.mimo.prompts import Style, segments
+from detectors.audio_models.mimo.prompts import Style, segments, spoken_segments
+from detectors.audio_models.mimo.speaking import SpeakingMimoAudio
 from detectors.audio_models.mimo.text import MimoText
 from detectors.audio_models.qwen_context import begin
+from detectors.audio_models.sampling import Sampler
 
 RATE_HZ = 24_000
 CLOSE = 1e-4
@@ -202,3 +205,55 @@ def as_matrix(tokens: Tensor, codes: Tensor) -> Tensor:
         if token == 305:
             rows[1:, 4 * position : 4 * position + 4] = next(frames).T
     return rows
+
+
+@torch.inference_mode()
+def test_the_patch_decoder_says_the_reference_codes(golden: Golden, network: Network) -> None:
+    """Logits of each frame of each channel, and the likeliest codes."""
+    decoder = network.patch_decoder
+    assert decoder is not None
+    config, heard = network.config, []
+
+    def pick(logits: Tensor) -> int:
+        heard.append(logits)
+        return int(logits.argmax())
+
+    first = golden("prompt.understand.local_hidden")[0, 0]
+    codes = decoder.say(first, network.patch_encoder.speech_embeddings, pick)
+    assert torch.equal(codes, golden("local.tokens")[0])
+    said = iter(heard)
+    for step in range(config.group_size + max(config.delay_pattern)):
+        for channel, delay in enumerate(config.delay_pattern):
+            if delay <= step < delay + config.group_size:
+                found = next(said)[: config.speech_zeroemb_idx[channel]]
+                wanted = golden(f"local.scores.g{step - delay}.c{channel}")[0]
+                assert apart(found, wanted[: config.speech_zeroemb_idx[channel]]) <= CLOSE
+
+
+@torch.inference_mode()
+def test_a_spoken_answer_has_the_reference_logits_codes_and_sound(
+    golden: Golden, checkpoints: Path, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text channel forced to the recorded plan: words, then four groups of sound."""
+    folder = checkpoints / "MiMo-Audio-7B-tiny"
+    codec = load_codec(
+        checkpoints / "MiMo-Audio-Tokenizer", LoadOptions(dtype="float32", speech=True), levels=8
+    )
+    model = SpeakingMimoAudio(name="tiny", network=network, codec=codec, text=MimoText(folder))
+    shown = model.positions(spoken_segments([clip(golden, "wav")]))
+    assert torch.equal(as_matrix(shown.tokens, shown.codes), golden("gen.speech.prompt_ids"))
+
+    plan, logits = golden("gen.speech.plan").tolist(), []
+
+    def pick(_self: Sampler, row: Tensor, **_: object) -> int:
+        if len(row) != network.config.vocab_size:
+            return int(row.argmax())
+        logits.append(row)
+        return int(plan[len(logits) - 1])
+
+    monkeypatch.setattr(Sampler, "pick", pick)
+    said = list(model.speak([clip(golden, "wav")], AskOptions(max_tokens=8)))
+    sound = np.concatenate([one.samples for one in said if isinstance(one, Clip)])
+    assert "".join(one for one in said if isinstance(one, str)) == "IJ"
+    assert apart(torch.stack(logits), golden("gen.speech.text_logits")) <= CLOSE
+    assert apart(torch.from_numpy(sound), golden("gen.speech.wav")[0, 0]) <= CLOSE
