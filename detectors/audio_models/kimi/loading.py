@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from detectors.audio_models import LoadOptions
 from detectors.audio_models.checkpoint import (
@@ -26,6 +26,7 @@ from detectors.audio_models.kimi.text import KimiText, SpecialTokens
 from detectors.audio_models.kimi.voice import open_speaking
 from detectors.audio_models.kimi.voice_tokens import open_voice_tokenizer
 from detectors.audio_models.opening import read_config
+from detectors.audio_models.packed_linear import pack, pack_all
 from detectors.audio_models.text_tokenizer import TextTokenizer
 from detectors.audio_models.whisper_encoder import open_whisper
 
@@ -93,8 +94,12 @@ def _load_network(folder: Path, config: KimiConfig, load: LoadOptions) -> Networ
     fill(network.backbone, source, prefix="model.", dtype=dtype, device=load.device)
     fill(network.shown, source, prefix="model.", dtype=dtype, device=load.device)
     fill(network.text_head, source, prefix="lm_head.", dtype=dtype, device=load.device)
+    pack_all(network.backbone, load.weights)
+    if load.weights != "full" and isinstance(network.text_head, nn.Linear):
+        network.text_head = pack(network.text_head, load.weights)
     if network.branch is not None and network.audio_head is not None:
         fill(network.branch, _Branch(source), dtype=dtype, device=load.device)
+        pack_all(network.branch, load.weights)
         fill(network.audio_head, source, prefix="mimo_output.", dtype=dtype, device=load.device)
     return network
 

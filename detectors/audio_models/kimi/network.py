@@ -69,8 +69,9 @@ class Network(nn.Module):
         self.branch = _layers(config, config.audio_layers, device=device) if speech else None
         with torch.device("meta"):
             self.shown = Shown(config)
-            self.text_head = nn.Linear(config.width, config.vocabulary, bias=False)
+            self.text_head: nn.Module = nn.Linear(config.width, config.vocabulary, bias=False)
             self.audio_head = nn.Linear(config.width, config.vocabulary, bias=False) if speech else None
+            """Stays as it is: speech is sampled from it, and its mistakes are heard."""
 
 
 @contextmanager

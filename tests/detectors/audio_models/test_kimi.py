@@ -178,6 +178,18 @@ def test_half_precision_stays_close(folder: Path, model: KimiAudio) -> None:
     np.testing.assert_allclose(half.score(prompts, ["yes", "no"]), near, rtol=0.05)
 
 
+def test_fewer_bits_stay_close_and_take_what_the_plan_says(folder: Path, model: KimiAudio) -> None:
+    load = LoadOptions(dtype="float32", weights="int8")
+    packed = load_kimi(folder, load, tokens=TOKENS)
+    prompts: list[Prompt] = [["What is it?", SHORT]]
+    near = model.score(prompts, ["yes", "no"])
+    np.testing.assert_allclose(packed.score(prompts, ["yes", "no"]), near, rtol=0.05)
+    parts = {part.name: part for part in memory_parts(CONFIG)}
+    for name, module in (("backbone", packed._network.backbone), ("text head", packed._network.text_head)):
+        held = sum(value.nbytes for value in module.state_dict().values())
+        assert held == part_bytes(parts[name], load), name
+
+
 def test_words_need_no_audio_branch(model: KimiAudio) -> None:
     """Neither it nor its head is loaded, and the answer does not change."""
     assert model._network.branch is None
