@@ -12,7 +12,7 @@ from daemon.ear import saved_ambience
 from daemon.models.choice import load_bank
 from daemon.parts import current_profiles, taught_folder
 from fewshot_profiles.archive import export_profile, unpacked
-from fewshot_profiles.calibration import sigmoid
+from fewshot_profiles.calibration import logit, sigmoid
 from fewshot_profiles.enrollment import (
     EnrollmentResult,
     Surroundings,
@@ -250,7 +250,12 @@ def named(profiles: Sequence[Profile], name: str) -> Profile:
 
 
 def at_promise(profile: Profile, threshold_logit: float, per_hour: float) -> Profile:
-    """Return the profile with the threshold that keeps a promise."""
+    """Return the profile with the threshold that keeps a promise.
+
+    One that came ready-made is made stricter, never laxer: its own threshold rests on more than the bank.
+    """
+    if profile.embedded.variant is None:
+        threshold_logit = max(threshold_logit, logit(profile.detector.threshold))
     threshold = min(max(float(sigmoid(np.array(threshold_logit))), 1e-5), 1.0 - 1e-5)
     return replace(
         profile,
