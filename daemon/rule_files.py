@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from foundation.errors import Problem
     from rules.loader import RuleSet
     from rules.model import Rule
 
@@ -43,6 +44,7 @@ class RuleFiles:
         self.fault: str | None = None
         """Why what was saved last is not in force, in a line."""
         self._stale = False
+        self._warned: tuple[Problem, ...] = ()
 
     def look_again(self) -> None:
         """Read the rules anew: what they may speak of has changed."""
@@ -71,9 +73,11 @@ class RuleFiles:
             return
         self._files = found.files
         mended, self.fault = self.fault is not None, None
-        if found.rules != self.rules or mended:
+        if found.warnings != self._warned:
+            self._warned = found.warnings
             for warning in found.warnings:
                 _log.warning("%s", warning)
+        if found.rules != self.rules or mended:
             _log.info("rules are in force as saved: %d", len(found.rules))
         if found.rules != self.rules:
             self.rules = found.rules

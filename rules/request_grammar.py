@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from foundation.wording import describe, did_you_mean
-from rules.data_grammar import read_json
+from rules.data_grammar import (
+    read_headers,
+    read_json,
+    read_number_template,
+    read_payload,
+    read_publish_topic,
+    read_text_template,
+)
 from rules.model import (
     COMMAND,
     DESCRIBE,
@@ -23,10 +29,9 @@ from rules.model import (
     RunCommand,
     SaveClip,
 )
-from rules.outside_grammar import MAX_TOPIC_BYTES
 from rules.reading import Node, read_each, read_key
-from rules.scope import TAG, Scope, read_name, read_template
-from rules.template import Template, compile_template
+from rules.scope import TAG, Scope, read_name
+from rules.template import compile_template
 from rules.template_check import ENTITY
 
 ACTION_KEYS = ("action", "data", "continue_on_error")
@@ -111,7 +116,7 @@ def _save_clip(_node: Node, _data: _Data, _scope: Scope, goes_on: bool) -> SaveC
 
 
 def _describe(_node: Node, data: _Data, scope: Scope, goes_on: bool) -> Describe:  # noqa: FBT001 - same
-    question = _text(data["question"], scope) if "question" in data else None
+    question = read_text_template(data["question"], scope) if "question" in data else None
     return Describe(question=question or compile_template(""), continue_on_error=goes_on)
 
 
@@ -131,8 +136,8 @@ def _emit(node: Node, data: _Data, scope: Scope, goes_on: bool) -> Emit | None: 
         score.number(0, 1)
     return Emit(
         event=name,
-        stream=_text(data["stream"], scope) if "stream" in data else None,
-        score=None if score is None else _number(score, scope),
+        stream=read_text_template(data["stream"], scope) if "stream" in data else None,
+        score=None if score is None else read_number_template(score, scope),
         continue_on_error=goes_on,
     )
 
@@ -140,8 +145,8 @@ def _emit(node: Node, data: _Data, scope: Scope, goes_on: bool) -> Emit | None: 
 def _publish(node: Node, data: _Data, scope: Scope, goes_on: bool) -> PublishMqtt | None:  # noqa: FBT001 - same
     if _missing(node, data, "topic", "where to publish"):
         return None
-    topic = _topic(data["topic"], scope)
-    payload = _payload(data["payload"], scope) if "payload" in data else ""
+    topic = read_publish_topic(data["topic"], scope)
+    payload = read_payload(data["payload"], scope) if "payload" in data else ""
     qos = read_key(data, "qos", lambda item: item.whole(0, 2), 0)
     retain = read_key(data, "retain", Node.flag, default=False)
     if topic is None:
@@ -152,7 +157,7 @@ def _publish(node: Node, data: _Data, scope: Scope, goes_on: bool) -> PublishMqt
 def _post(node: Node, data: _Data, scope: Scope, goes_on: bool) -> PostWebhook | None:  # noqa: FBT001 - same
     if _missing(node, data, "url", "where to send it"):
         return None
-    url = _text(data["url"], scope)
+    url = read_text_template(data["url"], scope)
     if url is None:
         return None
     if not url.source.startswith(("http://", "https://", "{")):
@@ -162,8 +167,8 @@ def _post(node: Node, data: _Data, scope: Scope, goes_on: bool) -> PostWebhook |
     return PostWebhook(
         url=url,
         method=read_key(data, "method", lambda item: item.choice(METHODS), "POST"),
-        headers=_headers(data["headers"], scope) if "headers" in data else {},
-        payload=_payload(data["payload"], scope) if "payload" in data else "",
+        headers=read_headers(data["headers"], scope) if "headers" in data else {},
+        payload=read_payload(data["payload"], scope) if "payload" in data else "",
         continue_on_error=goes_on,
     )
 
@@ -176,7 +181,7 @@ def _run(node: Node, data: _Data, scope: Scope, goes_on: bool) -> RunCommand | N
         found = describe(place.value)
         place.refuse(f"expected a list of the program and its arguments (there is no shell), found {found}")
         return None
-    command = read_each(place, lambda item: _text(item, scope), at_least_one="word")
+    command = read_each(place, lambda item: read_text_template(item, scope), at_least_one="word")
     if len(command) > MAX_PARTS:
         place.refuse(f"expected at most {MAX_PARTS} words, found {len(command)}")
     if command and "{" in command[0].source:
@@ -201,59 +206,6 @@ def _call(node: Node, name: str, scope: Scope) -> CallAction | None:
         data=read_json(keys["data"], scope) if "data" in keys else None,
         continue_on_error=read_key(keys, "continue_on_error", Node.flag, default=True),
     )
-
-
-# --- their values -----------------------------------------------------------------------------------------
-
-
-def _text(node: Node, scope: Scope) -> Template | None:
-    text = node.text()
-    return None if text is None else read_template(node, text, scope)
-
-
-def _number(node: Node, scope: Scope) -> Template | None:
-    if isinstance(node.value, int | float) and not isinstance(node.value, bool):
-        return read_template(node, str(node.value), scope)
-    return _text(node, scope)
-
-
-def _topic(node: Node, scope: Scope) -> Template | None:
-    text = node.text()
-    template = None if text is None else read_template(node, text, scope)
-    if text is None or template is None or "{" in text:
-        return template
-    if "+" in text or "#" in text:
-        node.refuse("a topic to publish to has no wildcards (+ or #)")
-    elif "\0" in text or len(text.encode()) > MAX_TOPIC_BYTES:
-        node.refuse(f"a topic has no NUL character and at most {MAX_TOPIC_BYTES} bytes")
-    return template
-
-
-def _headers(node: Node, scope: Scope) -> dict[str, Template]:
-    if not isinstance(node.value, dict):
-        node.refuse(f"expected a mapping of names and values, found {describe(node.value)}")
-        return {}
-    headers = {}
-    for name, value in node.value.items():
-        item = node.child(name, value)
-        template = _number(item, scope)
-        if not name.isascii() or not name.replace("-", "").isalnum():
-            item.refuse(f"expected the name of a header such as X-Room, found {describe(name)}", key=True)
-        elif template is not None:
-            headers[name] = template
-    return headers
-
-
-def _payload(node: Node, scope: Scope) -> Any:
-    match node.value:
-        case bool():
-            node.text()
-            return None
-        case None:
-            return ""
-        case int() | float():
-            return read_template(node, str(node.value), scope)
-    return read_json(node, scope)
 
 
 _READERS: Mapping[str, Callable[[Node, _Data, Scope, bool], Request | None]] = {

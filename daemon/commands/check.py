@@ -54,18 +54,29 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 
 def _useless_actions(config: Config, parts: Parts) -> Iterator[str]:
-    from rules.model import PublishMqtt, SaveClip
+    from rules.model import CallAction, MqttTrigger, PublishMqtt, RunCommand, SaveClip
+    from rules.needs import entities_named, topics_kept
     from rules.program import every_action
 
+    no_mqtt = "and the configuration has no 'mqtt'"
+    no_home = "and the configuration has no 'home_assistant'"
     for rule in parts.rules:
-        if config.mqtt is None and any(
-            isinstance(action, PublishMqtt) for action in every_action(rule.actions)
-        ):
-            yield f"rule {rule.id!r} publishes over MQTT, and the configuration has no 'mqtt'"
-        if config.evidence.save == "none" and any(
-            isinstance(action, SaveClip) for action in every_action(rule.actions)
-        ):
+        actions = list(every_action(rule.actions))
+        if config.mqtt is None and any(isinstance(action, PublishMqtt) for action in actions):
+            yield f"rule {rule.id!r} publishes over MQTT, {no_mqtt}"
+        hears = any(isinstance(trigger, MqttTrigger) for trigger in rule.triggers)
+        if config.mqtt is None and (hears or any(topics_kept(rule))):
+            yield f"rule {rule.id!r} listens to MQTT, {no_mqtt}"
+        if config.evidence.save == "none" and any(isinstance(action, SaveClip) for action in actions):
             yield f"rule {rule.id!r} saves clips, and the configuration says 'evidence: {{save: none}}'"
+        called = sorted({action.name for action in actions if isinstance(action, CallAction)})
+        if config.home_assistant is None and called:
+            yield f"rule {rule.id!r} calls {', '.join(called)}, {no_home}"
+        if config.home_assistant is None and any(entities_named(rule)):
+            yield f"rule {rule.id!r} asks for states of Home Assistant, {no_home}"
+        programs = {action.command[0].source for action in actions if isinstance(action, RunCommand)}
+        if refused := sorted(programs - set(config.commands)):
+            yield f"rule {rule.id!r} runs {', '.join(refused)}, and the configuration's 'commands' do not"
 
 
 def _deaf(parts: Parts) -> Iterator[str]:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from daemon.app import App
 from daemon.rule_files import RuleFiles
+from daemon.status import ask_status
 from rules.loader import load_rules, read_rules
+from tests.daemon.home import configuration, file_stream, parts, recording
+from tests.integrations.test_mqtt import listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from benchmarks.broker import Mosquitto
 
 
 def rule(name: str) -> str:
@@ -93,3 +101,45 @@ async def test_one_bad_file_changes_nothing(folder: Path, caplog: pytest.LogCapt
         (folder / "b.yaml").write_text(rule("c"))
         assert await daemon.next() == ["a", "c"]
         assert daemon.files.fault is None
+
+
+async def test_what_can_never_be_is_told_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """When the daemon starts, and when it is news."""
+    (folder / "a.yaml").write_text(rule("a").replace("siren}", "siren, above: 80}"))
+    async with watching(folder) as daemon:
+        (folder / "b.yaml").write_text(rule("b"))
+        assert await daemon.next() == ["a", "b"]
+    assert caplog.text.count("never: no score is greater than 1; did you mean 0.8?") == 1
+
+
+async def test_the_broker_is_told_of_a_bad_file(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """Within a second or two, and again when it is mended; the rules in force stay."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(rule("a").replace("siren", "whistle"))
+    config = configuration(
+        tmp_path,
+        {"yard": file_stream(recording(tmp_path / "yard.wav"), realtime=True, loop=True)},
+        mqtt={"host": mosquitto.host, "port": mosquitto.port},
+        rules=str(rules),
+    )
+    app = App(config, parts(load_rules(rules)))
+
+    def faults(messages: list[tuple[str, str, bool]]) -> list[str | None]:
+        stats = [json.loads(payload) for topic, payload, _ in messages if topic == "heard/hub/stats"]
+        return [told["rules_fault"] for told in stats if told["rules"] == 1]
+
+    async with listening(mosquitto) as listener:
+        running = asyncio.create_task(app.run())
+        await listener.until_payload("heard/hub/available", "online")
+        await asyncio.sleep(1.0)
+        rules.write_text("- {id: a, trigger: nothing}\n")
+        began_s = time.monotonic()
+        await listener.until(lambda messages: str(faults(messages)[-1:]).startswith(f"['{rules}"))
+        assert time.monotonic() - began_s < 10.0
+        status = await asyncio.to_thread(ask_status, config.state_dir)
+        assert status is not None
+        assert status["rule_files"]["state"] == "refused"
+        rules.write_text(rule("a").replace("siren", "whistle"))
+        await listener.until(lambda messages: faults(messages)[-1] is None)
+        app.stop()
+        await running

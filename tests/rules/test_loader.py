@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from detectors.types import Phase
 from foundation.errors import RuleError
-from rules.loader import load_rules
+from rules.loader import load_rules, read_rules
 from rules.model import CallAction, Delay, PublishMqtt, Rule, SaveClip, SoundTrigger, TimeCondition
 from rules.template import compile_template as compiled
+from rules.trial import run_trial
+from tests.rules.hearing import deaf
 from tests.rules.strategies import PROFILES, RULES, STREAMS
 from tests.rules.written import dumped
 
@@ -72,12 +74,14 @@ def test_every_yaml_block_of_the_documentation_loads(tmp_path: Path) -> None:
     """What docs/rules.md shows as a whole rule can be pasted into a file."""
     page = (EXAMPLES.parents[1] / "rules.md").read_text()
     blocks = [block.split("```")[0] for block in page.split("```yaml\n")[1:]]
-    whole = [block for block in blocks if block.startswith("- id:")]
+    whole = [block for block in blocks if block.startswith(("- id:", "rules:"))]
     assert len(whole) >= 2
     for block in whole:
         path = tmp_path / "block.yaml"
         path.write_text(block)
-        assert load_rules(path)
+        found = read_rules(path)
+        assert found.rules
+        assert [run_trial(trial, deaf) for trial in found.trials] == [[] for _ in found.trials]
 
 
 def test_singular_and_plural_keys_mean_the_same(tmp_path: Path) -> None:
