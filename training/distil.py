@@ -95,7 +95,8 @@ class TargetSpace(nn.Module):
 
     def _standard(self, features: Tensor) -> Tensor:
         standard = ((features - self.mean) / self.scale).clamp(-4, 4)
-        return torch.cat([part / part.shape[1] ** 0.5 for part in torch.split(standard, list(self.widths), 1)], 1)
+        teachers = torch.split(standard, list(self.widths), 1)
+        return torch.cat([part / part.shape[1] ** 0.5 for part in teachers], 1)
 
     def forward(self, features: Tensor) -> Tensor:
         return self._standard(features) @ self.directions

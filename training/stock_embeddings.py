@@ -19,7 +19,7 @@ from fewshot_profiles.augmentation import vary
 from fewshot_profiles.embedding import embed_framed, frame_clip
 from fewshot_profiles.example_audio import active_hops
 from training.recordings import Row
-from training.synthesis import RATE_HZ, alarm_beeps, finger_snap
+from training.synthesis import MAKERS, RATE_HZ
 
 TAIL_HOPS = 2
 PIECE_HOPS = 250
@@ -121,7 +121,7 @@ def made_rows(label: str, count: int) -> list[Row]:
             label=label,
             fold="",
             group=f"{label} {seed}",
-            seconds=1.0 if label == "finger_snap" else 5.0,
+            seconds=0.0,
             licence="Apache-2.0",
             ships=True,
             split="train",
@@ -134,9 +134,8 @@ def made_rows(label: str, count: int) -> list[Row]:
 
 def synthesised(label: str, count: int) -> Iterator[tuple[Row, Samples]]:
     """Yield sounds of our own and the rows that describe them."""
-    make = {"finger_snap": finger_snap, "alarm_beep": alarm_beeps}[label]
     for seed, row in enumerate(made_rows(label, count)):
-        yield row, frame_clip(make(np.random.default_rng(seed)), RATE_HZ).reshape(-1)
+        yield row, frame_clip(MAKERS[label](np.random.default_rng(seed)), RATE_HZ).reshape(-1)
 
 
 def hear(encoder: Encoder, clips: Iterable[Clip], progress: Callable[[str], None]) -> Heard:
@@ -160,6 +159,18 @@ def hear(encoder: Encoder, clips: Iterable[Clip], progress: Callable[[str], None
         hops=np.concatenate(hops).astype(np.float32),
         level_dbfs=np.concatenate(levels),
         active=np.concatenate(active),
+    )
+
+
+def joined(first: Heard, second: Heard) -> Heard:
+    """Return two tables as one."""
+    return Heard(
+        clips=first.clips + second.clips,
+        plain=np.concatenate([first.plain, second.plain]),
+        offsets=np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]]),
+        hops=np.concatenate([first.hops, second.hops]),
+        level_dbfs=np.concatenate([first.level_dbfs, second.level_dbfs]),
+        active=np.concatenate([first.active, second.active]),
     )
 
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from training.stock_embeddings import Heard
 
 FOLDS = 3
+RIDGE = 3.0
+"""Far stronger than for an owner's examples: what twenty strangers' recordings have in common is little."""
+
 RANDOM_NEGATIVES = 5_000
 HARD_NEGATIVES = 5_000
 LOWEST_NEGATIVE_DBFS = -75.0
@@ -37,11 +40,21 @@ SOFTNESS = 0.3
 FEW_CLIPS = 10
 """With fewer recordings than this, synthesised sounds join them in judging recall."""
 
+SPREAD = 2.0
+"""How far apart, in logits, two recordings of the same thing land."""
+
+SPREAD_OF_SYNTHESIS = 8.0
+"""How far real recordings land from sounds of our own, which are all too sure of themselves."""
+
+LOWEST_RECALL = 0.4
+DEAREST_PER_HOUR = 1.5
+"""A threshold that hears fewer real clips is none, unless another costs more than this."""
+
 _GRID = np.arange(-4.0, 12.0, 0.1)
 """Logits that a threshold could be."""
 
-ONSET_HOPS = 22
-"""An event this long after the onset is still traced back to it."""
+ONSET_HOPS = {"impulse": 22, "sustained": 25}
+"""A score this long after the onset is still traced back to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +68,10 @@ class Evidence:
     hours: float
     train_clips: NDArray[np.float32]
     """The lasting peak at the onset of each held-out clip of its sound."""
+    spread: float
+    """How far, in logits, another clip may land from these."""
+    real_clips: NDArray[np.float32]
+    """Those of `train_clips` that somebody recorded."""
     valid_clips: NDArray[np.float32]
     valid_background: NDArray[np.float32]
     """The part of `background` that is `split=valid`."""
@@ -104,13 +121,16 @@ def gather(stock: Stock, train: Heard, valid: Heard, scaling: Scaling) -> Eviden
     lasted_valid = _lasting(stock, valid, head.logits(valid.hops))
     heard_train, hours_train = _background(stock, train, lasted)
     heard_valid, hours_valid = _background(stock, valid, lasted_valid)
+    few = _few_recordings(stock, train)
     return Evidence(
         stock=stock,
         head=head,
         background=np.concatenate([heard_train, heard_valid]),
         hours=hours_train + hours_valid,
-        train_clips=_clip_peaks(stock, train, lasted),
-        valid_clips=_clip_peaks(stock, valid, lasted_valid),
+        train_clips=_clip_peaks(stock, train, lasted, real=not few),
+        real_clips=_clip_peaks(stock, train, lasted, real=True),
+        spread=SPREAD_OF_SYNTHESIS if few else SPREAD,
+        valid_clips=_clip_peaks(stock, valid, lasted_valid, real=True),
         valid_background=heard_valid,
         valid_hours=hours_valid,
     )
@@ -130,11 +150,17 @@ def thresholds(evidence: Sequence[Evidence], per_hour: float) -> list[float]:
 def _options(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return what each threshold of the grid is worth, and the false alarms that it costs an hour."""
     clips = [clips for clips in (evidence.train_clips, evidence.valid_clips) if len(clips)]
-    # Softened by about the spread of a score between two recordings of the same thing.
-    shares = [0.5 * (1.0 + np.tanh(part[None] - _GRID[:, None])).mean(axis=1) for part in clips]
+    above = [(part[None] - _GRID[:, None]) * 2.0 / evidence.spread for part in clips]
+    shares = [0.5 * (1.0 + np.tanh(part)).mean(axis=1) for part in above]
     # The first half of the recall is worth more than the second: a profile that hears little is of no use.
     worth = np.sqrt(np.mean(shares, axis=0))
-    return worth, np.array([evidence.rate(float(logit)) for logit in _GRID])
+    rates = np.array([evidence.rate(float(logit)) for logit in _GRID])
+    judges = evidence.valid_clips if len(evidence.valid_clips) else evidence.real_clips
+    if len(judges):
+        enough = (judges[None] > _GRID[:, None]).mean(axis=1) >= LOWEST_RECALL
+        if rates[np.flatnonzero(enough)[-1]] <= DEAREST_PER_HOUR:
+            worth[~enough] = -np.inf
+    return worth, rates
 
 
 def _best(worth: NDArray[np.float64], rates: NDArray[np.float64], price: float) -> int:
@@ -151,10 +177,10 @@ def _fit(stock: Stock, heard: Heard, among: NDArray[np.bool_], scaling: Scaling)
         keep = np.linspace(0, len(positives) - 1, RANDOM_NEGATIVES).astype(int)
         positives, weights = positives[keep], weights[keep]
     shuffled = np.random.default_rng(0).permutation(others_at)[:RANDOM_NEGATIVES]
-    first = fit_head(positives, weights, heard.hops[shuffled], scaling)
+    first = fit_head(positives, weights, heard.hops[shuffled], scaling, RIDGE)
     fooled = others_at[np.argsort(-first.logits(heard.hops[others_at]), kind="stable")[:HARD_NEGATIVES]]
     chosen = np.union1d(shuffled, fooled)
-    return fit_head(positives, weights, heard.hops[chosen], scaling)
+    return fit_head(positives, weights, heard.hops[chosen], scaling, RIDGE)
 
 
 def _sides(stock: Stock, heard: Heard) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -198,17 +224,26 @@ def _background(stock: Stock, heard: Heard, lasted: NDArray[np.float32]) -> tupl
     return np.concatenate([np.zeros(0, np.float32), *peaks]), hops * HOP_S / 3_600.0
 
 
-def _clip_peaks(stock: Stock, heard: Heard, lasted: NDArray[np.float32]) -> NDArray[np.float32]:
+def _few_recordings(stock: Stock, heard: Heard) -> bool:
+    """Tell whether real recordings of the profile's sound are too few to judge it by."""
+    real = {row.path for row in heard.clips if row.label in stock.labels and row.source != "synthesis"}
+    return len(real) < FEW_CLIPS
+
+
+def _clip_peaks(
+    stock: Stock, heard: Heard, lasted: NDArray[np.float32], *, real: bool
+) -> NDArray[np.float32]:
     """Return the highest lasting logit near an onset, for each plain clip of the profile's sound."""
     own = [
         number
         for number, row in enumerate(heard.clips)
         if heard.plain[number] and row.label in stock.labels and heard.active[heard.span(number)].any()
     ]
-    real = [number for number in own if heard.clips[number].source != "synthesis"]
-    peaks = []
-    for number in real if len(real) >= FEW_CLIPS else own:
+    if real:
+        own = [number for number in own if heard.clips[number].source != "synthesis"]
+    peaks, window = [], ONSET_HOPS[stock.kind]
+    for number in own:
         active, values = heard.active[heard.span(number)], lasted[heard.span(number)]
         starts = np.flatnonzero(active & ~np.concatenate([[False], active[:-1]]))
-        peaks.append(max(values[start : start + ONSET_HOPS].max() for start in starts))
+        peaks.append(max(values[start : start + window].max() for start in starts))
     return np.array(peaks, dtype=np.float32)

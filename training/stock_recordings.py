@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from training.stock_embeddings import (
     Clip,
     Heard,
     hear,
-    made_rows,
+    joined,
     plain,
     read_audio,
     synthesised,
@@ -21,7 +22,7 @@ from training.stock_embeddings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from detectors.encoders import Encoder
@@ -48,10 +49,30 @@ def heard_by(
     training = {path: pair for path, pair in recordings.items() if pair[0].split == "train"}
     assert all(may_teach(row) for row, _ in training.values())
     validation = {path: pair for path, pair in recordings.items() if pair[0].split == "valid"}
-    return (
-        _cached(work / f"stock_train_{encoder.id}.npz", encoder, training, _training_clips, progress),
-        _cached(work / f"stock_valid_{encoder.id}.npz", encoder, validation, _plain_clips, progress),
+    made = {
+        row.path: (row, audio)
+        for stock in CATALOGUE
+        for row, audio in synthesised(stock.name, stock.synthesised)
+    }
+    backgrounds = [audio for row, audio in training.values() if row.source in AMBIENCE_SOURCES]
+    parts = {
+        "recorded": (training, _training_clips(training, backgrounds)),
+        f"made_{_digest(made)}": (made, _made_clips(made, backgrounds)),
+        "valid": (validation, _plain_clips(validation)),
+    }
+    train, synthetic, valid = (
+        _cached(work / f"stock_{name}_{encoder.id}.npz", encoder, rows, clips, progress)
+        for name, (rows, clips) in parts.items()
     )
+    return joined(train, synthetic), valid
+
+
+def _digest(made: Mapping[str, tuple[Row, Samples]]) -> str:
+    """Name the sounds of our own by what they are, so that another synthesis is heard anew."""
+    digest = hashlib.sha256()
+    for path, (_, audio) in made.items():
+        digest.update(path.encode() + np.float32(audio).tobytes())
+    return digest.hexdigest()[:8]
 
 
 def _wanted(row: Row) -> bool:
@@ -91,8 +112,9 @@ def _plain_clips(recordings: Mapping[str, tuple[Row, Samples]]) -> Iterator[Clip
         yield from plain(row, audio)
 
 
-def _training_clips(recordings: Mapping[str, tuple[Row, Samples]]) -> Iterator[Clip]:
-    backgrounds = [audio for row, audio in recordings.values() if row.source in AMBIENCE_SOURCES]
+def _training_clips(
+    recordings: Mapping[str, tuple[Row, Samples]], backgrounds: Sequence[Samples]
+) -> Iterator[Clip]:
     for number, (row, audio) in enumerate(recordings.values()):
         if row.label in _PLENTIFUL and number % _PLENTIFUL_EVERY:
             continue
@@ -106,22 +128,23 @@ def _training_clips(recordings: Mapping[str, tuple[Row, Samples]]) -> Iterator[C
             yield from varied(row, audio, 1 if number % 2 else 0, backgrounds)
         if number % _TELEPHONE_EVERY == 0 and row.source in _TELEPHONE_SOURCES:
             yield from telephone(row, audio)
-    for stock in CATALOGUE:
-        if stock.synthesised:
-            for row, audio in synthesised(stock.name, stock.synthesised):
-                yield from plain(row, audio)
-                yield from varied(row, audio, 1, backgrounds)
+
+
+def _made_clips(made: Mapping[str, tuple[Row, Samples]], backgrounds: Sequence[Samples]) -> Iterator[Clip]:
+    for row, audio in made.values():
+        yield from plain(row, audio)
+        yield from varied(row, audio, 1, backgrounds)
 
 
 def _cached(
     path: Path,
     encoder: Encoder,
     recordings: Mapping[str, tuple[Row, Samples]],
-    clips: Callable[[Mapping[str, tuple[Row, Samples]]], Iterator[Clip]],
+    clips: Iterator[Clip],
     progress: Callable[[str], None],
 ) -> Heard:
     if not path.exists():
-        heard = hear(encoder, clips(recordings), progress)
+        heard = hear(encoder, clips, progress)
         known = [clip.path for clip in heard.clips]
         np.savez(
             path,
@@ -132,8 +155,7 @@ def _cached(
             level_dbfs=heard.level_dbfs,
             active=heard.active,
         )
-    made = {row.path: row for stock in CATALOGUE for row in made_rows(stock.name, stock.synthesised)}
-    rows = {path: row for path, (row, _) in recordings.items()} | made
+    rows = {path: row for path, (row, _) in recordings.items()}
     with np.load(path) as stored:
         return Heard(
             clips=tuple(rows[name] for name in stored["paths"].tolist()),

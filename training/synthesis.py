@@ -91,6 +91,61 @@ def _pattern(rng: Generator, name: str) -> list[tuple[float, float]]:
     return beeps
 
 
+def siren(rng: Generator) -> Audio:
+    """Return five seconds of a siren somewhere in the street: wailing, yelping or of two tones."""
+    low_hz = np.exp(rng.uniform(np.log(350), np.log(800)))
+    high_hz = low_hz * rng.uniform(1.2, 3.0)
+    turn = _turns(rng, str(rng.choice(["wail", "yelp", "two_tone"])))
+    doppler = 1.0 + rng.uniform(-0.04, 0.04) * np.tanh(np.arange(5 * RATE_HZ) / RATE_HZ - rng.uniform(0, 5))
+    pitch_hz = low_hz * (high_hz / low_hz) ** turn * doppler
+    phase = 2 * np.pi * np.cumsum(pitch_hz) / RATE_HZ
+    tilt = rng.uniform(0.6, 2.2)
+    wave = np.sin(phase)
+    for k in range(2, int(rng.integers(3, 10))):
+        wave = wave + rng.uniform(0.3, 1.0) * np.sin(k * phase) / k**tilt * (k * pitch_hz < 0.45 * RATE_HZ)
+    # Air and corners take the high end away.
+    pole = rng.uniform(0.0, 0.85)
+    nearness = np.interp(np.arange(5 * RATE_HZ), [0, 5 * RATE_HZ], 10.0 ** (rng.uniform(-12, 0, 2) / 20.0))
+    return _finish(rng, in_room(rng, np.asarray(lfilter([1.0 - pole], [1.0, -pole], wave * nearness))))
+
+
+def _turns(rng: Generator, kind: str) -> NDArray[np.float64]:
+    """Return where between its low and its high tone a siren is, 0 to 1, for five seconds."""
+    times = np.arange(5 * RATE_HZ) / RATE_HZ + rng.uniform(0.0, 8.0)
+    if kind == "two_tone":
+        turn = (times / rng.uniform(0.35, 1.3) % 2.0 < 1.0).astype(np.float64)
+        return np.asarray(lfilter([0.01], [1.0, -0.99], turn))
+    period_s = rng.uniform(2.0, 8.0) if kind == "wail" else rng.uniform(0.15, 0.6)
+    rising = rng.uniform(0.2, 0.7)
+    part = times / period_s % 1.0
+    return np.where(part < rising, part / rising, (1.0 - part) / (1.0 - rising))
+
+
+def car_horn(rng: Generator) -> Audio:
+    """Return three seconds with one to three blasts of a horn: two discs a third apart, buzzing."""
+    out = np.zeros(3 * RATE_HZ)
+    low_hz = rng.uniform(280, 480)
+    discs_hz = [low_hz] if rng.random() < 0.25 else [low_hz, low_hz * rng.uniform(1.18, 1.32)]
+    tilt, peak_hz = rng.uniform(0.0, 0.8), rng.uniform(1_500, 3_500)
+    at_s = rng.uniform(0.1, 0.6)
+    for _ in range(int(rng.integers(1, 4))):
+        length = int(np.exp(rng.uniform(np.log(0.12), np.log(1.6))) * RATE_HZ)
+        start = int(at_s * RATE_HZ)
+        times = np.arange(min(length, max(0, len(out) - start))) / RATE_HZ
+        for hz in discs_hz:
+            for k in range(1, int(9_000 / hz)):
+                loudness = k**-tilt / (1.0 + (k * hz / peak_hz) ** 3)
+                out[start : start + len(times)] += loudness * np.sin(2 * np.pi * k * hz * times + k)
+        edge = np.minimum(1.0, np.minimum(times, times[::-1]) / rng.uniform(0.008, 0.04))
+        out[start : start + len(times)] *= edge
+        at_s += length / RATE_HZ + rng.uniform(0.08, 0.5)
+    return _finish(rng, in_room(rng, out))
+
+
+MAKERS = {"finger_snap": finger_snap, "alarm_beep": alarm_beeps, "siren": siren, "car_horn": car_horn}
+"""How the sounds of a profile are made."""
+
+
 def _beep(rng: Generator) -> Callable[[float, int], NDArray[np.float64]]:
     """Return one buzzer: the shape of its wave, its edges, perhaps a warble, the same for every beep."""
     harmonics = [(k, rng.uniform(0.0, 1.0) / k ** rng.uniform(0.3, 2.5)) for k in range(2, 9)]
