@@ -79,6 +79,8 @@ def test_a_sound_is_taught_with_an_encoder_of_the_owners_own(
     assert _heard(monkeypatch, "models", "background", hours, *here) == 0
     assert "10 minutes of background" in capsys.readouterr().out
     assert _heard(monkeypatch, *enroll) == 0
+    assert json.loads(capsys.readouterr().out)["profile"] == "chime"
+    assert _heard(monkeypatch, "profiles", "list", *here, "--json") == 0
     assert json.loads(capsys.readouterr().out)["encoder"].startswith("bands-")
     later = _write(tmp_path / "later.wav", 6, seed=20, tone_hz=1_030)
     assert _heard(monkeypatch, "replay", later, *here, "--json") == 0
