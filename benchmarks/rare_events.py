@@ -182,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         type=float,
         default=ASKED_PER_HOUR,
         help="what enrolment aims at, on the background bank "
-        f"(default: {ASKED_PER_HOUR}; by itself it would be {FALSE_ALARMS_PER_HOUR})",
+        f"(default: {ASKED_PER_HOUR}; by itself it would be {FALSE_ALARMS_PER_HOUR:.2g})",
     )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
