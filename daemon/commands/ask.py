@@ -38,6 +38,7 @@ def ask(  # noqa: PLR0913, PLR0917 - one option each
     max_tokens: Annotated[int, typer.Option(min=1, help="The longest answer.")] = 128,
     thinking: Annotated[bool, typer.Option("--thinking", help="Let it think first, where it can.")] = False,
     wait_s: Annotated[float, typer.Option(min=1, help="Seconds to wait, loading included.")] = 1_800,
+    weights: Annotated[str, typer.Option(help="With --model: full, int8 or int4.")] = "full",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,7 +61,7 @@ def ask(  # noqa: PLR0913, PLR0917 - one option each
             raise typer.BadParameter(f"expected FILE=ANSWER, and found {one!r}", param_hint="--example")
         parts += [_clip(Path(file)), question, Reply(text=answer)]
     parts += [_clip(clip), question]
-    place = _place(model, config)
+    place = _place(model, weights, config)
     if choice:
         likely = asyncio.run(_score(place, parts, choice, wait_s))
         _print_choices(dict(zip(choice, likely, strict=True)), as_json=as_json)
@@ -105,7 +106,10 @@ def _print_choices(likely: dict[str, float], *, as_json: bool) -> None:
         typer.echo(f"{value:6.1%}  {choice}")
 
 
-def _place(model: Path | None, config: Path | None) -> ModelPlace:
+def _place(model: Path | None, weights: str, config: Path | None) -> ModelPlace:
+    import os
+    from typing import Literal, cast
+
     from daemon.audio_model.child import ModelPlace
     from daemon.config import load_config
     from detectors.audio_models import LoadOptions
@@ -114,7 +118,11 @@ def _place(model: Path | None, config: Path | None) -> ModelPlace:
     if model is not None:
         if not model.is_dir():
             raise ModelError(f"{model}: there is no such folder")
-        return ModelPlace(folder=model, load=LoadOptions())
+        if weights not in {"full", "int8", "int4"}:
+            raise typer.BadParameter("expected full, int8 or int4", param_hint="--weights")
+        bits = cast("Literal['full', 'int8', 'int4']", weights)
+        # Somebody waits for this one answer, so it may have the whole machine.
+        return ModelPlace(folder=model, load=LoadOptions(weights=bits, threads=os.cpu_count() or 1))
     settings = load_config(config).audio_model
     if settings is None:
         raise ModelError(

@@ -28,12 +28,15 @@ def memory_parts(config: Mapping[str, Any]) -> tuple[MemoryPart, ...]:
 def open_model(folder: Path, load: LoadOptions) -> AudioModel:
     """Load the model. Raises ModelError, which names the file or the tensor."""
     require("torch", "transformers", "safetensors", "tokenizers")
+    import torch
+
     from detectors.audio_models.mimo.ears import Ears
     from detectors.audio_models.mimo.loading import CODEC_FOLDER, load_codec, load_network
     from detectors.audio_models.mimo.model import MimoAudio
     from detectors.audio_models.mimo.speaking import SpeakingMimoAudio
     from detectors.audio_models.mimo.text import MimoText
 
+    torch.set_num_threads(load.threads)
     text = MimoText(folder)
     network = load_network(folder, load)
     codec_folder = load.companions.get(CODEC_FOLDER, folder.parent / CODEC_FOLDER)
