@@ -78,6 +78,10 @@ class SecondEars:
         self._group = asyncio.TaskGroup()
         self._opinions: set[asyncio.Task[None]] = set()
         self._dropped = 0
+        for name in {} if settings is None else settings.verify:
+            if name not in descriptions:
+                # It may be taught later.
+                _log.warning("audio_model.verify names %r, and there is no such profile yet", name)
 
     def hear(self, event: SoundEvent, onward: Onward) -> None:
         """Give a sound on, at once or when a second opinion has been formed."""

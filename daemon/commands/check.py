@@ -27,7 +27,12 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     settings = load_config(config)
     parts = load_parts(settings)
-    warnings = [*_useless_actions(settings, parts), *_deaf(parts), *_unknown_devices(settings)]
+    warnings = [
+        *_useless_actions(settings, parts),
+        *_deaf(parts),
+        *_unknown_devices(settings),
+        *_audio_model(settings, parts),
+    ]
     path = config or find_config()
     if as_json:
         print_json(
@@ -95,3 +100,31 @@ def _unknown_devices(config: Config) -> Iterator[str]:
                 choose_device(settings.device, capture_devices())
             except AudioDeviceError as error:
                 yield f"stream {stream!r}: {error}"
+
+
+def _audio_model(config: Config, parts: Parts) -> Iterator[str]:
+    """Whether the full audio model is one, fits, and is asked about sounds that there are."""
+    from daemon.audio_model.plan import must_fit
+    from detectors.audio_models.libraries import require
+    from foundation.errors import ModelError
+    from foundation.wording import did_you_mean
+    from rules.model import Describe
+    from rules.program import every_action
+
+    asking = [
+        rule.id for rule in parts.rules if any(isinstance(a, Describe) for a in every_action(rule.actions))
+    ]
+    if config.audio_model is None:
+        for rule in asking:
+            yield f"rule {rule!r} has a sound described, and the configuration has no 'audio_model'"
+        return
+    known = [profile.name for profile in parts.profiles]
+    for name in config.audio_model.verify:
+        if name not in known:
+            yield f"audio_model.verify: there is no profile {name!r}{did_you_mean(name, known)}"
+    place = config.audio_model.place()
+    try:
+        require("torch", "transformers")
+        must_fit(place.folder, place.load)
+    except ModelError as error:
+        yield str(error)
