@@ -22,6 +22,7 @@ from fewshot_profiles.ambience import (
     Reservoir,
     read_ambience,
     together,
+    weights,
     write_ambience,
 )
 from fewshot_profiles.bank import BLOCK_HOPS
@@ -78,8 +79,19 @@ class _StreamEar:
     block: int = -1
     moment: Moment | None = None
     """The best one of the block that goes on."""
+    wanted: float = 0.0
+    """How much that one wants to be kept."""
     hops_told: int = 0
     epoch_s: float = 0.0
+
+    def begins(self, block: int) -> bool:
+        """Tell whether another block begins; the best moment of the one before goes to the reservoir."""
+        if block == self.block:
+            return False
+        if self.moment is not None:
+            self.reservoir.offer(self.moment)
+        self.block = block
+        return True
 
 
 class Ear:
@@ -100,26 +112,30 @@ class Ear:
         scores: NDArray[np.float32],
     ) -> None:
         """Take one hop of each stream of the batch."""
+        nearness = scores / np.maximum(matcher.thresholds, np.float32(1e-6))
+        best = nearness.argmax(axis=1) if scores.shape[1] else None
+        near = np.zeros(len(batch)) if best is None else nearness[np.arange(len(batch)), best]
+        readings = [task.heard.reading for task in tasks]
+        over = np.array([reading.level_dbfs - reading.noise_floor_dbfs for reading in readings])
+        wanted = weights(over, near).tolist()
         with self._lock:
-            nearness = scores / np.maximum(matcher.thresholds, np.float32(1e-6))
-            best: list[int | None] = [None] * len(batch)
-            if scores.shape[1]:
-                best = nearness.argmax(axis=1).tolist()
             for row, (stream, task) in enumerate(zip(batch, tasks, strict=True)):
-                ear = self._streams.setdefault(stream.name, _StreamEar())
+                ear = self._ear(stream.name)
                 self._count_time(ear, stream)
-                heard = task.heard
-                place = best[row]
-                near = 0.0 if place is None else float(nearness[row, place])
-                moment = Moment(
-                    embedding=embeddings[row],
-                    over_floor_db=heard.reading.level_dbfs - heard.reading.noise_floor_dbfs,
-                    nearness=near,
-                    taken_for="" if place is None or near < 1.0 else matcher.names[place],
-                    at_s=stream.epoch_s + (heard.hop.index + 1) * HOP_S,
+                index = task.heard.hop.index
+                ear.recent.append(_Hop(index, embeddings[row], scores[row], matcher.names))
+                if not ear.begins(index // BLOCK_HOPS) and wanted[row] <= ear.wanted:
+                    continue
+                ear.wanted = wanted[row]
+                taken = best is not None and near[row] >= 1.0
+                ear.moment = Moment(
+                    # A view would keep the whole batch in memory for as long as the row is kept.
+                    embedding=embeddings[row].copy(),
+                    over_floor_db=float(over[row]),
+                    nearness=float(near[row]),
+                    taken_for=matcher.names[int(best[row])] if taken and best is not None else "",
+                    at_s=stream.epoch_s + (index + 1) * HOP_S,
                 )
-                self._offer(ear, heard.hop.index // BLOCK_HOPS, moment)
-                ear.recent.append(_Hop(heard.hop.index, embeddings[row], scores[row], matcher.names))
 
     def decided(self, events: Sequence[SoundEvent]) -> list[Remembered]:
         """Return what the events were decided on; at the end of a sound, on its beginning and its end."""
@@ -145,7 +161,7 @@ class Ear:
     def load(self, folder: Path, streams: Sequence[str]) -> None:
         """Go on from what was saved. What cannot be read, or was heard by another encoder, begins anew."""
         for stream in streams:
-            ear = self._streams.setdefault(stream, _StreamEar())
+            ear = self._ear(stream)
             now, before = (_read(path, self._encoder) for path in ambience_files(folder, stream))
             ear.before = before
             if now is not None:
@@ -164,6 +180,12 @@ class Ear:
                 if part is not None:
                     write_ambience(path, part, self._encoder)
 
+    def _ear(self, stream: str) -> _StreamEar:
+        ear = self._streams.get(stream)
+        if ear is None:
+            ear = self._streams[stream] = _StreamEar()
+        return ear
+
     def _parts(self, ear: _StreamEar) -> list[Ambience]:
         now = ear.reservoir.ambience(self._encoder.dim)
         return [now] if ear.before is None else [ear.before, now]
@@ -177,14 +199,6 @@ class Ear:
         if ear.reservoir.hours > GENERATION_HOURS:
             ear.before = ear.reservoir.ambience(self._encoder.dim)
             ear.reservoir = Reservoir()
-
-    def _offer(self, ear: _StreamEar, block: int, moment: Moment) -> None:
-        if block != ear.block:
-            if ear.moment is not None:
-                ear.reservoir.offer(ear.moment)
-            ear.block, ear.moment = block, moment
-        elif ear.moment is None or moment.weight > ear.moment.weight:
-            ear.moment = moment
 
     def _hops_of(self, event: SoundEvent) -> NDArray[np.float32]:
         nothing = np.zeros((0, self._encoder.dim), np.float32)

@@ -112,8 +112,14 @@ class Moment:
     @property
     def weight(self) -> float:
         """How much this moment wants to be kept; one is ordinary."""
-        near = min(max(self.nearness, 0.0), 1.0) ** _NEAR_POWER
-        return 1.0 + _WEIGHT_LOUD * max(self.over_floor_db, 0.0) + _WEIGHT_NEAR * near
+        return float(weights(np.array([self.over_floor_db]), np.array([self.nearness]))[0])
+
+
+def weights(over_floor_db: NDArray[np.floating], nearness: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return how much moments want to be kept, by level [n] and by nearness [n] to a threshold."""
+    near = np.clip(nearness, 0.0, 1.0) ** _NEAR_POWER
+    wanted: NDArray[np.float64] = 1.0 + _WEIGHT_LOUD * np.maximum(over_floor_db, 0.0) + _WEIGHT_NEAR * near
+    return wanted
 
 
 @dataclass(slots=True)
