@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -108,10 +107,12 @@ class Reactions:
             self._stepped.clear()
             wake = self._engine.next_wake(self.state)
             wait_s = None if wake is None else max(0.0, wake - self._clock.now())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stepped.wait(), wait_s)
-                continue
-            self._send(self._step(None, self._clock.now()))
+            try:
+                # Not `wait_for`, which loses a cancellation that comes together with the event.
+                async with asyncio.timeout(wait_s):
+                    await self._stepped.wait()
+            except TimeoutError:
+                self._send(self._step(None, self._clock.now()))
 
     def _step(self, fact: Fact | None, now: float) -> tuple[ActionRequest, ...]:
         self._reach.journal.told(now, fact)
