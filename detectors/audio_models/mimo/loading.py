@@ -9,7 +9,14 @@ import torch
 from torch import nn
 
 from detectors.audio_models import LoadOptions
-from detectors.audio_models.checkpoint import Safetensors, Shape, check_inventory, fill, shapes_of
+from detectors.audio_models.checkpoint import (
+    Safetensors,
+    Shape,
+    TensorSource,
+    check_inventory,
+    fill,
+    shapes_of,
+)
 from detectors.audio_models.mimo.config import CodecConfig, LanguageConfig
 from detectors.audio_models.mimo.decoder import Decoder
 from detectors.audio_models.mimo.encoder import Encoder
@@ -44,8 +51,12 @@ class Codec:
 
 def load_network(folder: Path, load: LoadOptions) -> Network:
     """Read MiMo-Audio-7B-Base, -Instruct or what has their layout."""
-    config = LanguageConfig.read(read_config(folder))
-    source, device, dtype = Safetensors(folder), load.device, torch_type(load)
+    return build_network(LanguageConfig.read(read_config(folder)), Safetensors(folder), load)
+
+
+def build_network(config: LanguageConfig, source: TensorSource, load: LoadOptions) -> Network:
+    """Check all tensors, and read those that are needed."""
+    device, dtype = load.device, torch_type(load)
     check_inventory(source, network_shapes(config), ignored=MEANINGLESS)
     words, layers = Words(config), backbone(config, device=device)
     patch_encoder = PatchEncoder(config, device=device)
@@ -70,8 +81,12 @@ def load_codec(folder: Path, load: LoadOptions, *, levels: int) -> Codec:
     """Read MiMo-Audio-Tokenizer, of its codebooks only as many levels as the language model takes."""
     if not folder.is_dir():
         raise ModelError(f"{folder}: {CODEC_FOLDER} is published apart; fetch it there, or name its folder")
-    config = CodecConfig.read(read_config(folder))
-    source, dtype = Safetensors(folder), torch_type(load)
+    return build_codec(CodecConfig.read(read_config(folder)), Safetensors(folder), load, levels=levels)
+
+
+def build_codec(config: CodecConfig, source: TensorSource, load: LoadOptions, *, levels: int) -> Codec:
+    """Check all tensors, and read those that are needed."""
+    dtype = torch_type(load)
     check_inventory(source, codec_shapes(config))
     with torch.device("meta"):
         encoder = Encoder(config, levels=levels)

@@ -72,7 +72,7 @@ class MimoAudio:
     def stream(self, prompt: Prompt, options: AskOptions) -> Iterator[str]:
         """Yield the answer as it comes."""
         words = TextStream(self._text.decode)
-        for token in self._tokens(prompt, options):
+        for token in self.tokens(prompt, options):
             piece = words.push(token)
             if piece:
                 yield piece
@@ -124,7 +124,7 @@ class MimoAudio:
                 embedded[prompt.tokens == self._text.special.audio_group] = groups
         return shown
 
-    def _tokens(self, prompt: Prompt, options: AskOptions) -> Iterator[int]:
+    def tokens(self, prompt: Prompt, options: AskOptions) -> Iterator[int]:
         """Yield the answer's tokens, the one that ends it left out."""
         room = self._network.config.max_position_embeddings - options.max_tokens
         shown = self._lay_out(prompt, thinking=options.thinking, room=room)

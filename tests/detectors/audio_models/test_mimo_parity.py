@@ -161,7 +161,7 @@ def test_the_likeliest_answer_is_the_reference_answer(
     """Twelve greedy steps through the cache give the same tokens."""
     options = AskOptions(max_tokens=12, thinking=name.endswith("think"))
     with torch.inference_mode():
-        found = list(speaking_to(style)._tokens(prompts(golden)[name], options))
+        found = list(speaking_to(style).tokens(prompts(golden)[name], options))
     assert found == golden(f"gen.{name}.ids")[0, ::4].tolist()
 
 
