@@ -67,14 +67,16 @@ class Reach:
 class Reactions:
     """Owns the state of the rules. None of its methods waits, but `keep_time`."""
 
-    def __init__(self, engine: Engine, state: EngineState, reach: Reach, *, rules: str) -> None:
+    def __init__(
+        self, engine: Engine, state: EngineState, reach: Reach, *, rules: str, began_at: float
+    ) -> None:
         self.state = state
         self._engine = engine
         self._reach = reach
         self._clock = EventClock()
         self._with_clip: set[str] = set()
         self._stepped = asyncio.Event()
-        reach.journal.began(self._clock.now(), rules, deaf=True)
+        reach.journal.began(began_at, rules, deaf=True)
 
     def on_event(self, event: SoundEvent) -> None:
         """Take one sound to everyone whom it concerns."""

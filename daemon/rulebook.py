@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Self
 
 from daemon.home_states import HomeStates
@@ -59,8 +60,13 @@ class Rulebook:
 
     def begin(self, reach: Reach) -> None:
         """Let sounds that come from now on have their consequences with those in `reach`."""
+        now = time.time()
         self._reactions = Reactions(
-            self._engine, self._memory.load(self._engine), reach, rules=rules_digest(self._rules)
+            self._engine,
+            self._memory.load(self._engine, now),
+            reach,
+            rules=rules_digest(self._rules),
+            began_at=now,
         )
         self._watch()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from typing import TYPE_CHECKING
 
 from daemon.logs import Changes
@@ -34,8 +33,8 @@ class RulesMemory:
         self._saved: EngineState | None = None
         self._changes = Changes(_log)
 
-    def load(self, engine: Engine) -> EngineState:
-        """Return what was saved, as far as it still belongs to the engine's rules."""
+    def load(self, engine: Engine, now: float) -> EngineState:
+        """Return what was saved, as far as it still belongs to the engine's rules, at `now`, Unix seconds."""
         try:
             remembered = engine.restore(json.loads(self._path.read_bytes()))
         except FileNotFoundError:
@@ -43,8 +42,7 @@ class RulesMemory:
         except (OSError, ValueError) as error:
             _log.warning("the rules start afresh: %s: %s", self._path, error)
             return engine.initial_state()
-        # Whatever sounded then has ended; nobody will say so any more.
-        return engine.adopt(deafened(remembered, time.time()))
+        return engine.adopt(deafened(remembered, now))
 
     def save(self, state: EngineState) -> None:
         """Write `state` if it is news. Blocks for the disk."""

@@ -129,7 +129,7 @@ class Draft:
 
     def _waiting(self) -> Iterator[tuple[float, Kind, Any]]:
         for waiting, sounding in self.sounding.rows.items():
-            yield sounding.due_at, "sounding", waiting
+            yield sounding.wakes_at, "sounding", waiting
         for place, running in self.running.rows.items():
             if running.due_at is not None:
                 yield running.due_at, "running", place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from detectors.types import Phase, SoundEvent
 from rules.facts import MAX_MESSAGE, Confirmation, EntityState, Fact, MqttMessage
@@ -35,7 +36,7 @@ def hear_first(step: Step, watches: Sequence[Watch], fact: Fact) -> None:
                 waiting = Waiting(watch.key, fact.id)
                 known = draft.sounding.rows.get(waiting)
                 if known is not None and known.due_at > fact.decided_at:
-                    draft.sounding.drop(waiting)
+                    draft.sounding.put(waiting, replace(known, lost_at=fact.decided_at))
             case SoundEvent(phase=Phase.STARTED) if isinstance(trigger, SilenceTrigger):
                 silent = draft.running.rows.get(Place(watch.key, fact.stream))
                 if silent is not None and (silent.due_at is None or silent.due_at > fact.decided_at):

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from rules.facts import Known, MqttMessage
 
 
+RESTART_S = 60.0
+"""A sound whose end was reported longer before a restart has ended."""
+FOUND_WITHIN_S = 15.0
+"""A sound that is heard again so soon after a restart has gone on meanwhile."""
+
+
 def _none() -> Mapping[Any, Any]:
     return MappingProxyType({})
 
@@ -52,6 +58,17 @@ class Sounding:
 
     event: SoundEvent
     due_at: float
+    lost_at: float | None = None
+    """When its end was reported, or the daemon was started again: it fires only if it is found again."""
+    findable: bool = False
+    """The daemon was started again since, so that the end may not have been one."""
+
+    @property
+    def wakes_at(self) -> float:
+        """When it fires, or is given up."""
+        if self.findable and self.lost_at is not None:
+            return max(self.due_at, self.lost_at + FOUND_WITHIN_S)
+        return self.due_at
 
 
 class Partial(NamedTuple):
@@ -173,7 +190,7 @@ class EngineState:
 
 def due_times(state: EngineState) -> Iterator[float]:
     """Give every moment for which something waits."""
-    yield from (item.due_at for item in state.sounding.values())
+    yield from (item.wakes_at for item in state.sounding.values())
     yield from (item.due_at for item in state.running.values() if item.due_at is not None)
     yield from state.alarms.values()
     yield from (item.due_at for item in state.holding.values())
@@ -181,9 +198,18 @@ def due_times(state: EngineState) -> Iterator[float]:
 
 
 def deafened(state: EngineState, now: float) -> EngineState:
-    """Return the state after a pause in listening up to `now`: whatever sounded then has ended unreported."""
+    """Return the state after a pause in listening up to `now`.
+
+    Whatever sounded then has ended unreported, or ended because the daemon did; what is heard again soon has
+    not.
+    """
     running = {
         place: replace(item, going_on=(), until=max(item.until, now)) if item.going_on else item
         for place, item in state.running.items()
     }
-    return replace(state, sounding=_none(), running=MappingProxyType(running))
+    sounding = {
+        waiting: replace(item, lost_at=now, findable=True)
+        for waiting, item in state.sounding.items()
+        if item.lost_at is None or now - item.lost_at <= RESTART_S
+    }
+    return replace(state, sounding=MappingProxyType(sounding), running=MappingProxyType(running))

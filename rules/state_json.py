@@ -27,7 +27,7 @@ from rules.state import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VERSION = 3
+VERSION = 4
 
 
 def dump_state(state: EngineState) -> dict[str, Any]:
@@ -35,7 +35,13 @@ def dump_state(state: EngineState) -> dict[str, Any]:
     return {
         "version": VERSION,
         "sounding": [
-            {"trigger": list(key.trigger), "event": dump_event(item.event), "due_at": item.due_at}
+            {
+                "trigger": list(key.trigger),
+                "event": dump_event(item.event),
+                "due_at": item.due_at,
+                "lost_at": item.lost_at,
+                "findable": item.findable,
+            }
             for key, item in state.sounding.items()
         ],
         "onsets": [
@@ -142,7 +148,12 @@ def _load_times(data: Any) -> Mapping[str, float]:
 
 def _load_sounding(data: Any) -> tuple[Waiting, Sounding]:
     event = load_event(data["event"])
-    return Waiting(_load_key(data["trigger"]), event.id), Sounding(event=event, due_at=float(data["due_at"]))
+    return Waiting(_load_key(data["trigger"]), event.id), Sounding(
+        event=event,
+        due_at=float(data["due_at"]),
+        lost_at=None if data["lost_at"] is None else float(data["lost_at"]),
+        findable=bool(data["findable"]),
+    )
 
 
 def _load_partial(data: Any) -> Partial | None:

@@ -46,9 +46,11 @@ def set_clocks(step: Step, now: float) -> None:
 
 def _sounded(step: Step, waiting: Waiting, at: float) -> None:
     known = step.draft.sounding.rows.get(waiting)
-    if known is None or known.due_at != at:
+    if known is None or known.wakes_at != at:
         return
     step.draft.sounding.drop(waiting)
+    if known.lost_at is not None:
+        return
     watch = step.index.watches[waiting.trigger]
     trigger = watch.trigger
     if not isinstance(trigger, SoundTrigger):

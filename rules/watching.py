@@ -15,7 +15,18 @@ from rules.context import Context
 from rules.draft import Draft
 from rules.facts import EntityState, Known, MqttMessage
 from rules.model import MqttTrigger, SequenceTrigger, SilenceTrigger, SoundPattern, SoundTrigger, StateTrigger
-from rules.state import Held, Holding, Onset, Partial, Place, Running, Sounding, TriggerKey, Waiting
+from rules.state import (
+    FOUND_WITHIN_S,
+    Held,
+    Holding,
+    Onset,
+    Partial,
+    Place,
+    Running,
+    Sounding,
+    TriggerKey,
+    Waiting,
+)
 from rules.verdict import Stopped
 
 _ROUNDING_S = 1e-6
@@ -39,7 +50,7 @@ def hear_sound(draft: Draft, key: TriggerKey, trigger: SoundTrigger, event: Soun
         return Stopped("score", f"{event.score:.3f}, wanted {bounds}")
     if trigger.for_s == 0.0 and trigger.within_s is None:
         return True
-    enough_at = event.onset_at + trigger.for_s
+    enough_at = _found_again(draft, key, event) or event.onset_at + trigger.for_s
     heard_until = event.decided_at if event.ended_at is None else event.ended_at
     if enough_at <= heard_until:
         return repeated_enough(draft, key, trigger, event)
@@ -49,6 +60,22 @@ def hear_sound(draft: Draft, key: TriggerKey, trigger: SoundTrigger, event: Soun
             draft.sounding.put(waiting, Sounding(event=event, due_at=enough_at))
             draft.schedule(enough_at, "sounding", waiting)
     return Stopped("for", f"{heard_until - event.onset_at:.1f} s so far, wanted {trigger.for_s:g} s")
+
+
+def _found_again(draft: Draft, key: TriggerKey, event: SoundEvent) -> float | None:
+    """Return when a sound that a restart interrupted has gone on for long enough."""
+    if event.phase is not Phase.STARTED:
+        return None
+    for waiting, lost in draft.sounding.rows.items():
+        if (
+            lost.findable
+            and waiting.trigger == key
+            and (lost.event.profile, lost.event.stream) == (event.profile, event.stream)
+            and event.onset_at <= (lost.lost_at or 0.0) + FOUND_WITHIN_S
+        ):
+            draft.sounding.drop(waiting)
+            return lost.due_at
+    return None
 
 
 def repeated_enough(

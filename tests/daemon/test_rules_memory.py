@@ -42,20 +42,22 @@ def test_a_cooldown_and_a_delay_outlive_a_restart(tmp_path: Path, engine: Engine
     state = heard(engine, "glass_breaking")
     RulesMemory(tmp_path / "state.json").save(state)
 
-    restored = RulesMemory(tmp_path / "state.json").load(engine)
+    restored = RulesMemory(tmp_path / "state.json").load(engine, 10.0)
 
     assert restored == state
     assert restored.fired_at
     assert restored.runs
 
 
-def test_a_sound_that_went_on_is_forgotten(tmp_path: Path, engine: Engine) -> None:
-    """After a crash nobody will tell its end, so nothing may follow from how long it lasts."""
+def test_a_sound_that_went_on_has_to_be_found_again(tmp_path: Path, engine: Engine) -> None:
+    """After a crash nobody will tell its end, so nothing may follow from how long it lasts by itself."""
     state = heard(engine, "siren")
     assert state.sounding
     RulesMemory(tmp_path / "state.json").save(state)
 
-    assert not RulesMemory(tmp_path / "state.json").load(engine).sounding
+    restored = RulesMemory(tmp_path / "state.json").load(engine, 10.0)
+
+    assert [(item.lost_at, item.findable) for item in restored.sounding.values()] == [(10.0, True)]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 99}', b"\xff"])
@@ -64,7 +66,7 @@ def test_a_damaged_file_starts_the_rules_afresh(
 ) -> None:
     """It is told, and stops nothing."""
     (tmp_path / "state.json").write_bytes(content)
-    assert RulesMemory(tmp_path / "state.json").load(engine) == engine.initial_state()
+    assert RulesMemory(tmp_path / "state.json").load(engine, 10.0) == engine.initial_state()
     assert "start afresh" in caplog.text
 
 
@@ -81,7 +83,7 @@ def test_a_disk_that_refuses_is_told_once(
     (tmp_path / "not yet").mkdir()
     memory.save(state)
 
-    assert RulesMemory(tmp_path / "not yet" / "state.json").load(engine) == state
+    assert RulesMemory(tmp_path / "not yet" / "state.json").load(engine, 10.0) == state
 
 
 async def test_keeps_what_changed_while_the_daemon_runs(
@@ -93,7 +95,7 @@ async def test_keeps_what_changed_while_the_daemon_runs(
     path = tmp_path / "state.json"
     keeping = asyncio.create_task(RulesMemory(path).keep(lambda: state))
     async with asyncio.timeout(10):
-        while RulesMemory(path).load(engine) != state:  # noqa: ASYNC110 - a file has no event to wait for
+        while RulesMemory(path).load(engine, 10.0) != state:  # noqa: ASYNC110 - a file has no event to wait for
             await asyncio.sleep(0.01)
     keeping.cancel()
     await asyncio.wait({keeping})

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from rules.engine import Engine
+from rules.loader import load_rules
+from rules.state import deafened
+from rules.state_json import dump_state, load_state
 from tests.rules.driving import drive
-from tests.rules.sounds import sound
+from tests.rules.sounds import clip_url, sound
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rules.facts import Fact
+    from rules.model import ActionRequest
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SAY = '  actions: {action: mqtt.publish, data: {topic: t, payload: "{{ now().isoformat() }}"}}\n'
@@ -148,3 +154,46 @@ def test_a_cooldown_goes_on_over_a_restart(tmp_path: Path) -> None:
     snaps = [sound(NIGHT + after) for after in (0, 30, 59, 61, 100)]
     told = drive(tmp_path, text, *snaps, zone=BERLIN, restart=True)
     assert [moment - NIGHT for moment, _ in told] == [0, 61]
+
+
+@pytest.mark.parametrize("end_at", [None, 8.0])
+@pytest.mark.parametrize(
+    ("again_at", "fires_at"), [(None, []), (12.0, [30.0]), (35.0, [35.0]), (50.0, [80.0])]
+)
+def test_for_goes_on_over_a_restart_of_the_daemon(
+    tmp_path: Path, end_at: float | None, again_at: float | None, fires_at: list[float]
+) -> None:
+    """What is heard again soon has gone on, whether the daemon was killed or ended all sounds itself."""
+    path = tmp_path / "rules.yaml"
+    path.write_text(
+        "- {id: r, trigger: {trigger: sound, profile: siren, for: 30}, action: {action: light.on}}"
+    )
+    engine = Engine(load_rules(path), clip_url, BERLIN)
+    begun = sound(0, profile="siren")
+    state, _ = engine.step(engine.initial_state(), begun, 0.0)
+    if end_at is not None:
+        state, _ = engine.step(state, sound(0, profile="siren", ended_at=end_at), end_at)
+    restarted_at = 25.0 if again_at == 35.0 else 10.0
+    state = engine.adopt(deafened(load_state(json.loads(json.dumps(dump_state(state)))), restarted_at))
+    made: list[ActionRequest] = []
+    if again_at is not None:
+        state, due = engine.step(state, sound(again_at, profile="siren"), again_at)
+        made += due
+    _, due = engine.step(state, None, 1000.0)
+    assert [request.due_at for request in (*made, *due)] == fires_at
+
+
+def test_what_ended_long_before_a_restart_has_ended(tmp_path: Path) -> None:
+    """And what ends and begins without a restart begins anew."""
+    path = tmp_path / "rules.yaml"
+    path.write_text(
+        "- {id: r, trigger: {trigger: sound, profile: siren, for: 300}, action: {action: light.on}}"
+    )
+    engine = Engine(load_rules(path), clip_url, BERLIN)
+    state = engine.initial_state()
+    for event in (sound(0, profile="siren"), sound(0, profile="siren", ended_at=8)):
+        state, _ = engine.step(state, event, event.decided_at)
+    plain, _ = engine.step(state, sound(9, profile="siren"), 9.0)
+    assert [due.due_at for due in engine.step(plain, None, 1000.0)[1]] == [309.0]
+    state, _ = engine.step(engine.adopt(deafened(state, 100.0)), sound(101, profile="siren"), 101.0)
+    assert [due.due_at for due in engine.step(state, None, 1000.0)[1]] == [401.0]
