@@ -14,7 +14,7 @@ from detectors.audio_models import AudioModel, LoadOptions
 from detectors.audio_models.memory_plan import MemoryPart
 from foundation.errors import ModelError
 
-FAMILIES: tuple[str, ...] = ("mimo", "kimi", "mini_omni")
+FAMILIES: tuple[str, ...] = ("mimo", "kimi", "mini_omni", "in_transformers")
 """Packages beside this file, asked in this order."""
 
 
