@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 SOONEST_HOPS = 6
 """Half a second of a voice is the least that the cues are worth."""
 VOICE_HOPS = 12
-VOICED_HOPS = 4
+VOICED_HOPS = 3
 """Of the last second, so many hops must sound like a voice to the voice detector."""
+VOICE_FULL_SCALE_DB_SPL = 90.0
+"""The voice detector expects a telephone's levels: it is given a voice of 60 dB at -30 dBFS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,7 @@ class CabinEar:
         events: list[SoundEvent] = []
         for apart in zip(*hops, strict=True):
             self._gate, reading = gate.step(self._gate, apart[0], self._cabin.gate)
-            self._voiced.append(self._voice.step(apart[0]))
+            self._voiced.append(self._voice.step(self._amplified(apart[0])))
             scores = self._scores(np.stack([hop.samples for hop in apart]))
             heard = HopScores(
                 index=apart[0].index,
@@ -103,6 +105,11 @@ class CabinEar:
             self._hops += 1
             events += self._events(transitions)
         return events
+
+    def _amplified(self, hop: Hop) -> Hop:
+        full_scale_db_spl = self._cabin.settings.full_scale_db_spl
+        gain = np.float32(10.0 ** ((full_scale_db_spl - VOICE_FULL_SCALE_DB_SPL) / 20.0))
+        return Hop(index=hop.index, samples=hop.samples * gain)
 
     def _scores(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         settings = self._cabin.settings

@@ -11,6 +11,7 @@ import typer
 from daemon.commands import (
     ask,
     audio,
+    cabin,
     check,
     demo,
     events,
@@ -47,6 +48,7 @@ app.command("events", epilog="Example: heard events --profile doorbell --json")(
 app.command("feedback", epilog="Example: heard feedback 3f2a9c0d1e5b7788 wrong")(feedback.feedback)
 app.add_typer(profiles.group, name="profiles")
 app.add_typer(rules.group, name="rules")
+app.add_typer(cabin.group, name="cabin")
 app.add_typer(evidence.group, name="evidence")
 app.add_typer(models.group, name="models")
 app.add_typer(schema.group, name="schema")

@@ -44,14 +44,16 @@ SPEAKING_DB = 2.5
 """A hop counts in which the bands of speech are on average so far above their floors."""
 PAUSE_HOPS = 10
 """After 0.8 s in which nobody spoke, the next voice is another utterance."""
-VOICE_KEPT = exp(-HOP_S / 2.5)
-"""An utterance is remembered for 2.5 s of speaking."""
+VOICE_KEPT = exp(-HOP_S / 4.0)
+"""An utterance is remembered for 4 s of speaking."""
 NOISE_KEPT = exp(-HOP_S / 3.0)
 FLOOR_SHARE = 0.3
 """The floor is the level that this share of the hops stays under."""
 FLOOR_STEP_DB, FIRST_FLOOR_STEP_DB = 0.35, 3.0
 OVER_FLOOR = 1.3
 """Less above the floor than this factor is its own fluctuation."""
+DEEPEST_DB = 30.0
+"""So far under the loudest of the utterance, quiet is quiet: how quiet it is says nothing of the talker."""
 LOUD_DB = 6.0
 """Rises and decays are looked at where a frame is so far above the floor."""
 REFERENCE_DB_SPL = 80.0
@@ -75,6 +77,8 @@ class CueState:
     """[BANDS]"""
     before_db: Floats
     """[3, BANDS]: the last frames above the floor"""
+    peak_db: Floats
+    """[BANDS]: the loudest hop of this utterance"""
     quiet_hops: int
     """Since somebody last spoke."""
     spoken_hops: int
@@ -108,6 +112,7 @@ def initial_state(microphones: int) -> CueState:
             hops=0,
             floor_db=np.zeros(BANDS),
             before_db=np.zeros((3, BANDS)),
+            peak_db=np.zeros(BANDS),
             quiet_hops=0,
             spoken_hops=0,
             frames=0.0,
@@ -132,13 +137,16 @@ def step(state: CueState, samples: Samples, full_scale_db_spl: float) -> CueStat
     bands = powers[0] @ _band_bank() + LEAST_POWER
     level_db = 10.0 * np.log10(bands.mean(axis=0))
     floor_db = _follow(state, level_db)
-    above_db = 10.0 * np.log10(np.maximum(bands / 10.0 ** (floor_db / 10.0), 1.0))
+    peak_db = np.maximum(state.peak_db, level_db)
+    ground_db = np.maximum(floor_db, peak_db - DEEPEST_DB)
+    above_db = 10.0 * np.log10(np.maximum(bands / 10.0 ** (ground_db / 10.0), 1.0))
     heard = replace(
         state,
         overlap=audio[:, -MEL_OVERLAP_SAMPLES:],
         hops=state.hops + 1,
         floor_db=floor_db,
         before_db=above_db[-3:],
+        peak_db=peak_db,
     )
     if float(np.mean((level_db - floor_db)[SPEECH_BANDS])) < SPEAKING_DB:
         heard = replace(
@@ -152,7 +160,7 @@ def step(state: CueState, samples: Samples, full_scale_db_spl: float) -> CueStat
         quiet_hops=0,
         spoken_hops=state.spoken_hops + 1,
         frames=state.frames * VOICE_KEPT + FRAMES_PER_HOP,
-        sums=state.sums * VOICE_KEPT + _band_sums(bands, floor_db, above_db, state.before_db),
+        sums=state.sums * VOICE_KEPT + _band_sums(bands, ground_db, above_db, state.before_db),
         peaks=state.peaks * VOICE_KEPT + _peakiness(audio[0, -HOP_SAMPLES:]),
         voice=state.voice * VOICE_KEPT + _cross_powers(spectra, powers),
     )
@@ -166,7 +174,12 @@ def cues(state: CueState, microphone_distance_m: float) -> NDArray[np.float32]:
     found = [*_levels(state), *_shapes(state)]
     if state.voice.size:
         found += _pair(state, microphone_distance_m)
-    return np.concatenate(found).astype(np.float32)
+    return np.concatenate([_pooled(each) for each in found]).astype(np.float32)
+
+
+def _pooled(cue: Floats) -> Floats:
+    """Return the means of neighbouring bands of what is known by band; anything else as it is."""
+    return cue.reshape(-1, 2).mean(axis=1) if len(cue) == BANDS else cue
 
 
 def _forget(state: CueState) -> CueState:
@@ -178,6 +191,7 @@ def _forget(state: CueState) -> CueState:
         sums=np.full((10, BANDS), NOTHING),
         peaks=np.full(2, NOTHING),
         voice=np.full_like(state.voice, NOTHING),
+        peak_db=np.full(BANDS, LEAST_BAND_DB),
     )
 
 
@@ -233,8 +247,14 @@ def _cross_powers(spectra: Complexes, powers: Floats) -> Complexes:
 def _levels(state: CueState) -> list[Floats]:
     """How loud the voice and the noise are: the cues that depend on what the microphone is told to be."""
     power, floor = state.sums[0] / state.frames, state.sums[2] / state.frames
+    peaks = state.sums[1] / state.sums[0]
     totals = (power[SPEECH_BANDS].sum(), power[BRIGHT_BANDS].sum(), floor[SPEECH_BANDS].sum())
-    return [np.maximum(_db(power), LEAST_BAND_DB), _db(np.array(totals))]
+    loudest = (peaks[SPEECH_BANDS].sum(), peaks[BRIGHT_BANDS].sum())
+    return [
+        *(np.maximum(_db(each), LEAST_BAND_DB) for each in (power, peaks)),
+        _db(np.array(totals)),
+        _db(np.array(loudest)),
+    ]
 
 
 def _shapes(state: CueState) -> list[Floats]:
@@ -295,7 +315,7 @@ def _db(power: Floats) -> Floats:
 
 
 def _dimension(microphones: int) -> int:
-    alone = 13 * BANDS + 5
+    alone = 14 * BANDS // 2 + 7
     if microphones == 1:
         return alone
     bands = len(PAIR_EDGES_HZ) - 1

@@ -20,17 +20,14 @@ from fewshot_profiles.cabin import CABIN_FOLDER, INSIDE, OUTSIDE
 from fewshot_profiles.folder import write_profile
 from fewshot_profiles.heads import Scaling, fit_head
 from fewshot_profiles.profile import Detector, Embedded, Example, Profile
-from training.cabin.cue_rows import CueRows, listen
+from training.cabin.hearing import SideCues, hear_side
 from training.cabin.noises import MUSIC_LABELS, STREET_LABELS
-from training.cabin.scenes import Scene
-from training.cabin.sides import CARS, WORK, render_side, side_rows
+from training.cabin.sides import CARS, WORK, side_rows
 from training.recordings import Row, may_teach
 from training.stock_bank import write_provenance
 
 L2 = 0.02
 THRESHOLD = 0.5
-NOBODY_WEIGHS = 0.5
-"""Scenes in which nobody speaks, against those of the other talker."""
 STORED_ROWS = 64
 DESCRIPTIONS = {INSIDE: "Somebody speaking in the car", OUTSIDE: "Somebody speaking outside the car"}
 
@@ -50,54 +47,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     def progress(text: str) -> None:
         print(f"[{time.monotonic() - started:4.0f} s] {text}", flush=True)
 
-    scenes: list[Scene] = []
-    parts: list[CueRows] = []
-    for car in render_side(options.data, "train", options.cars, options.work, progress):
-        parts.append(listen(car.scenes))
-        scenes += car.scenes
-        progress(f"heard car {car.number}")
-    rows = joined(parts)
+    heard = hear_side(options.data, "train", options.cars, options.work, progress)
     recordings = [row for row in side_rows(options.data, "train") if row.label == "speech"]
     for name in (INSIDE, OUTSIDE):
         for microphones in (1, 2):
-            profile = fit(name, microphones, scenes, rows, recordings)
+            profile = fit(name, microphones, heard, recordings)
             folder = options.out / name
             write_profile(profile, options.out, encoders_from=folder if microphones > 1 else None)
     write_provenance(options.out / "background.yaml", _noise_rows(options.data))
     progress(f"wrote {INSIDE} and {OUTSIDE} to {options.out}")
 
 
-def joined(parts: Sequence[CueRows]) -> CueRows:
-    """Put the rows of several cars in one."""
-    starts = np.cumsum([0, *(int(part.scene[-1]) + 1 for part in parts)])
-    return CueRows(
-        cues=np.concatenate([part.cues for part in parts]),
-        scene=np.concatenate(
-            [part.scene + start for part, start in zip(parts, starts[:-1], strict=True)]
-        ).astype(np.int32),
-        last=np.concatenate([part.last for part in parts]),
-    )
-
-
-def fit(
-    name: str, microphones: int, scenes: Sequence[Scene], rows: CueRows, recordings: Sequence[Row]
-) -> Profile:
+def fit(name: str, microphones: int, heard: SideCues, recordings: Sequence[Row]) -> Profile:
     """Fit one profile against the other talker and against nobody."""
     assert all(may_teach(row) for row in recordings)
-    cues = rows.of(microphones)
-    speech = np.array([scenes[at].speech for at in rows.scene])
-    inside = np.array([scenes[at].inside for at in rows.scene])
+    rows = heard.rows
+    cues, speech, inside = rows.of(microphones), heard.speech[rows.scene], heard.inside[rows.scene]
     mine = speech & (inside == (name == INSIDE))
-    others = speech & ~mine
-    nobody = ~speech
-    negatives = np.concatenate([cues[others], cues[nobody]])
-    scaling = Scaling.of(cues[speech])
     head = fit_head(
-        cues[mine],
-        np.ones(int(mine.sum()), np.float32),
-        negatives,
-        scaling,
-        L2,
+        cues[mine], np.ones(int(mine.sum()), np.float32), cues[~mine], Scaling.of(cues[speech]), L2
     )
     kept = np.flatnonzero(mine & rows.last)[:STORED_ROWS]
     return Profile(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from hashlib import sha256
@@ -21,19 +21,11 @@ from training.recordings import Row, may_teach, read_manifest
 
 HERE = Path(__file__).parent
 WORK = HERE.parent / "work" / "cabin"
-CARS = {"train": 28, "test": 14}
+CARS = {"train": 44, "test": 14}
 SCENES_PER_CAR = 60
 SEEDS = {"train": 11, "test": 12}
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CarScenes:
-    """Everything that was said in one car."""
-
-    number: int
-    scenes: tuple[Scene, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +37,11 @@ class Material:
     utterances: Sequence[Utterance]
 
 
-def render_side(data: Path, side: Side, cars: int, work: Path, progress: Progress) -> Iterator[CarScenes]:
-    """Yield the first `cars` cars of a side; what an earlier run of the same code rendered is read back."""
+def car_files(data: Path, side: Side, cars: int, work: Path, progress: Progress) -> list[Path]:
+    """Return the files of the first `cars` cars of a side, each for `read_scenes`.
+
+    What an earlier run of the same code rendered from the same recordings is not rendered again.
+    """
     rows = side_rows(data, side)
     folder = work / f"{side}-{_digest(rows)}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,8 +54,7 @@ def render_side(data: Path, side: Side, cars: int, work: Path, progress: Progres
         ) as workers:
             for done, number in enumerate(workers.map(_Worker.render_car, missing), start=1):
                 progress(f"{side} side: car {number}, {done} of {len(missing)}")
-    for number in range(cars):
-        yield CarScenes(number=number, scenes=_read(_file(folder, number)))
+    return [_file(folder, number) for number in range(cars)]
 
 
 def side_rows(data: Path, side: Side) -> list[Row]:
@@ -135,7 +129,8 @@ def _write(file: Path, scenes: Sequence[Scene]) -> None:
     beside.rename(file)
 
 
-def _read(file: Path) -> tuple[Scene, ...]:
+def read_scenes(file: Path) -> tuple[Scene, ...]:
+    """Return everything that was said in one car."""
     with np.load(file) as arrays:
         about = json.loads(bytes(arrays["about"]))
         return tuple(
