@@ -19,7 +19,7 @@ from fewshot_profiles.embedding import embed_clip
 from fewshot_profiles.enrollment import Surroundings, Teaching, add_examples
 from fewshot_profiles.example_embedding import embed_as_recorded
 from fewshot_profiles.profile import Example, Mark, Profile
-from fewshot_profiles.promise import background_under
+from fewshot_profiles.promise import UNSEEN, UNSEEN_WHERE_FITTED, background_under
 from fewshot_profiles.refitting import with_negatives
 from foundation.errors import OwnerError
 from integrations.topics import utc_text
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from daemon.teacher import Teacher
     from detectors.types import SoundEvent
+    from fewshot_profiles.ambience import Ambience
+    from fewshot_profiles.bank import BackgroundBank
     from fewshot_profiles.example_audio import ExampleAudio
     from fewshot_profiles.profile import Verdict
 
@@ -166,13 +168,7 @@ class Marking:
         settled = all(_heard(after, hops) == wanted for hops in sounds)
         turned, judged = self._turned(before, after)
         home = None if surroundings.home is None else surroundings.home.not_taken_for(before.name)
-        rates = [
-            24.0
-            * background_under(profile.detector.head, surroundings.bank, home, profile.kind)
-            .expected(logit(profile.threshold))
-            .per_hour
-            for profile in (before, after)
-        ]
+        rates = [_alarms_per_day(profile, surroundings.bank, home) for profile in (before, after)]
         own = [_own_examples(before, number) for number in range(len(before.examples))]
         return Effect(
             profile=before.name,
@@ -272,6 +268,13 @@ def _with_examples(
             variant=None if variant is None else np.concatenate([variant, np.zeros(sum(counts), np.int32)]),
         ),
     )
+
+
+def _alarms_per_day(profile: Profile, bank: BackgroundBank, home: Ambience | None) -> float:
+    # Few examples fit the bank less closely than the makers of what ships could.
+    unseen = UNSEEN_WHERE_FITTED if profile.embedded.variant is None else UNSEEN
+    background = background_under(profile.detector.head, bank, home, profile.kind, unseen=unseen)
+    return 24.0 * background.expected(logit(profile.threshold)).per_hour
 
 
 def _own_examples(profile: Profile, number: int) -> NDArray[np.float32]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SAVE_EVERY_S = 300.0
 """What a power cut may cost of what is known of the home."""
 
-LOOK_AT_PROMISES_EVERY_S = 3_600.0
+LOOK_AT_PROMISES_EVERY_S = 1_800.0
 
 IN_FORCE_WITHIN_S = 2.0
 """A stream that stands still takes up new profiles with its next audio; nobody waits longer for that."""

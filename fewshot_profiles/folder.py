@@ -220,7 +220,7 @@ def _yaml_text(profile: Profile) -> str:
     }
     if profile.promise_per_hour is not None:
         content["promise_per_hour"] = profile.promise_per_hour
-    if profile.revision > 1 or profile.marks:
+    if profile.revision > 1 or profile.change != "made":
         content["revision"] = profile.revision
         content["change"] = profile.change
         content["marks"] = [asdict(mark) for mark in profile.marks]

@@ -117,11 +117,18 @@ def background_of(
     )
 
 
-def background_under(head: Head, bank: BackgroundBank, home: Ambience | None, kind: Kind) -> Background:
+def background_under(
+    head: Head,
+    bank: BackgroundBank,
+    home: Ambience | None,
+    kind: Kind,
+    *,
+    unseen: float = UNSEEN_WHERE_FITTED,
+) -> Background:
     """Return what a finished head makes of the background; the bank's part of it is not held out."""
     in_home = np.zeros(0, np.float32) if home is None else head.logits(home.embeddings)
     background = background_of(head.logits(bank.embeddings), in_home, bank=bank, home=home, kind=kind)
-    return replace(background, unseen=UNSEEN_WHERE_FITTED)
+    return replace(background, unseen=unseen)
 
 
 def enough(home: Ambience) -> bool:
