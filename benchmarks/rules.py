@@ -79,12 +79,12 @@ def sound(at: float, profile: str, score: float, *, end_at: float | None = None)
     )
 
 
-def written(folder: Path) -> Path:
-    """Write ten thousand rules, of which fifty name one profile."""
+def written(folder: Path, count: int) -> Path:
+    """Write so many rules, of which fifty name one profile."""
     rules = folder / "rules.d"
     rules.mkdir()
     for file in range(FILES):
-        numbers = range(file, RULES, FILES)
+        numbers = range(file, count, FILES)
         texts = (RULE.format(n=n, profile="glass_breaking" if n < NAMED else f"profile_{n}") for n in numbers)
         (rules / f"{file:02}.yaml").write_text("".join(texts))
     return rules
@@ -157,11 +157,12 @@ def _a_year(events: int) -> Iterator[SoundEvent]:
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Measure and publish."""
     parser = arguments("benchmarks.rules", __doc__ or "", data=False)
+    parser.add_argument("--rules", type=int, default=RULES, help="rules to load (default: 10,000)")
     parser.add_argument("--events", type=int, default=YEAR_EVENTS, help="events of the year (default: 1 M)")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="heard-rules-") as name:
         tell("loading")
-        load, rules = loading(written(Path(name)))
+        load, rules = loading(written(Path(name), options.rules))
         tell("one sound")
         engine = Engine(rules, lambda event: f"clips/{event.id}.flac", UTC)
         event = one_sound(engine)
