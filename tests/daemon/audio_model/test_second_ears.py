@@ -13,10 +13,14 @@ import pytest
 from benchmarks.broker import Mosquitto
 from daemon.app import App
 from daemon.audio_model.child import ModelPlace
+from daemon.audio_model.second_ears import SecondEars
 from daemon.audio_model.settings import AudioModelConfig
-from daemon.config import Config
+from daemon.config import Config, EvidenceConfig
+from daemon.evidence_store import EvidenceStore
 from daemon.parts import Parts, load_rule_set
+from daemon.recorder import EvidenceRecorder
 from detectors.types import Phase
+from rules.model import DESCRIBE
 from tests.daemon.home import Witness, configuration, file_stream, parts, recording
 from tests.integrations.test_mqtt import listening
 
@@ -95,3 +99,20 @@ async def test_a_rule_has_a_sound_put_into_words(tmp_path: Path, mosquitto: Mosq
     assert said["caption"] == "a whistle? again"
     assert (said["event_type"], said["rule"]) == ("whistle", "tell")
     assert [failure for _, failure in witness.actions] == [None]
+
+
+async def test_the_status_says_which_model_there_is_and_how_it_does(tmp_path: Path) -> None:
+    """Nothing but "none" where there is none."""
+    settings = asked(tmp_path, "is it?").audio_model
+    recorder = EvidenceRecorder(
+        EvidenceStore(tmp_path / "evidence", limits=EvidenceConfig().limits(), heard_version="0"),
+        before_s=1.0,
+        after_s=1.0,
+        encoder_id="none",
+    )
+    async with SecondEars(None, recorder, descriptions={}, on_caption=print) as ears:
+        assert ears.words() == "none"
+        assert not ears.doors()
+    async with SecondEars(settings, recorder, descriptions={"whistle": ""}, on_caption=print) as ears:
+        assert ears.words() == "odd on cpu: resting"
+        assert DESCRIBE in ears.doors()
