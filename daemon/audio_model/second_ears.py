@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from daemon.audio_model.client import ModelProcess
 from daemon.errands import Errand
 from daemon.ring import AudioNotHeld
 from detectors.audio_models import AskOptions, Clip
@@ -71,7 +70,7 @@ class SecondEars:
         self._recorder = recorder
         self._descriptions = descriptions
         self._on_caption = on_caption
-        self._model = None if settings is None else ModelProcess(settings.place())
+        self._model = None if settings is None else settings.client()
         self._held: dict[str, list[SoundEvent]] = {}
         self._decided: dict[str, bool | None] = {}
         """Of sounds that go on: what the model said of their start; False: it was dropped."""
@@ -117,7 +116,7 @@ class SecondEars:
         if self._model is None or self._settings is None:
             return "none"
         status = self._model.status()
-        told = [f"{status.name} on {self._settings.device}: {status.state}"]
+        told = [f"{status.name} on {self._settings.where}: {status.state}"]
         if status.latency_s is not None:
             told.append(f"last answer {status.latency_s:.1f} s")
         if status.waiting:

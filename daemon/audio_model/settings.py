@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 
+from daemon.action_settings import from_credentials, read_secret
 from daemon.audio_model.child import ModelPlace
-from daemon.settings import ExistingFolder, Integer, Name, Number, Settings
+from daemon.audio_model.client import ModelProcess
+from daemon.settings import ExistingFile, ExistingFolder, Integer, Name, Number, Settings
 from detectors.audio_models import LoadOptions
+from integrations.audio_endpoint.endpoint import AudioEndpoint, EndpointSettings
 
 
 class VerifyConfig(Settings):
@@ -29,11 +32,57 @@ class VerifyConfig(Settings):
     """What becomes of a sound when there is no answer in time."""
 
 
-class AudioModelConfig(Settings):
-    """A full audio model on this machine, in a process of its own."""
+class EndpointConfig(Settings):
+    """A full audio model behind an OpenAI-compatible interface: what it is asked about is sent there."""
 
-    folder: ExistingFolder
+    url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+(/[^?#]*)?$")]
+    """Up to and with `/v1`, such as http://gpu.local:8000/v1."""
+    model: Annotated[str, Field(min_length=1)]
+    """What the server calls it."""
+    token: SecretStr | None = None
+    """In plain text; better is `token_file`. Default: none is sent."""
+    token_file: ExistingFile | None = None
+    """A file whose first line is the token. Relative to systemd's credentials folder, if it is there."""
+    audio_parts: Literal["input_audio", "audio_url"] = "input_audio"
+    """How sound is spelled: `input_audio` is OpenAI's and llama-server's, `audio_url` vLLM's own."""
+    tries: Annotated[Integer, Field(ge=1, le=10)] = 3
+    """For one question within its time limit, up to 10."""
+    calls_per_hour: Annotated[Integer, Field(ge=1, le=100_000)] = 240
+    """How often it may be asked, further tries included."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_credential(cls, values: object) -> object:
+        return from_credentials(values, "token_file")
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        if self.token is not None and self.token_file is not None:
+            raise ValueError("either 'token' or 'token_file', not both")
+        return self
+
+    def settings(self) -> EndpointSettings:
+        """Return what to ask, reading the token's file now. Raises ConfigError if it cannot be read."""
+        token = "" if self.token is None else self.token.get_secret_value()
+        if self.token_file is not None:
+            token = read_secret(self.token_file, "token")
+        return EndpointSettings(
+            url=self.url,
+            model=self.model,
+            token=token,
+            audio_parts=self.audio_parts,
+            tries=self.tries,
+            calls_per_hour=self.calls_per_hour,
+        )
+
+
+class AudioModelConfig(Settings):
+    """A full audio model: on this machine in a process of its own, or behind an endpoint."""
+
+    folder: ExistingFolder | None = None
     """The model's folder, as its makers publish it."""
+    endpoint: EndpointConfig | None = None
+    """Instead of a folder: a server that has the model. What follows up to `threads` is for a folder."""
     companions: Mapping[str, ExistingFolder] = {}
     """Folders published apart, by published name. Default: beside `folder`."""
     device: str = "cpu"
@@ -49,8 +98,26 @@ class AudioModelConfig(Settings):
     describe_s: Annotated[Number, Field(gt=0, le=600)] = 60.0
     """Seconds, up to 600: how long `heard.describe` waits for its words."""
 
+    @model_validator(mode="after")
+    def _one_model(self) -> Self:
+        if (self.folder is None) == (self.endpoint is None):
+            raise ValueError("one of 'folder' and 'endpoint' is needed, and not both")
+        return self
+
+    @property
+    def where(self) -> str:
+        """Where the model works, for people."""
+        return self.device if self.endpoint is None else self.endpoint.url
+
+    def client(self) -> ModelProcess | AudioEndpoint:
+        """Return whom to ask."""
+        if self.endpoint is not None:
+            return AudioEndpoint(self.endpoint.settings())
+        return ModelProcess(self.place())
+
     def place(self) -> ModelPlace:
         """Return what to load."""
+        assert self.folder is not None
         load = LoadOptions(
             device=self.device,
             dtype=self.dtype,

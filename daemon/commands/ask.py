@@ -12,8 +12,11 @@ import typer
 from daemon.commands.options import ConfigOption, JsonOption, print_json
 
 if TYPE_CHECKING:
-    from daemon.audio_model.child import ModelPlace
+    from daemon.audio_model.client import ModelProcess
     from detectors.audio_models import AskOptions, Clip, Part
+    from integrations.audio_endpoint.endpoint import AudioEndpoint
+
+    Client = ModelProcess | AudioEndpoint
 
 DEFAULT_QUESTION = "What do you hear?"
 
@@ -61,13 +64,13 @@ def ask(  # noqa: PLR0913, PLR0917 - one option each
             raise typer.BadParameter(f"expected FILE=ANSWER, and found {one!r}", param_hint="--example")
         parts += [_clip(Path(file)), question, Reply(text=answer)]
     parts += [_clip(clip), question]
-    place = _place(model, weights, config)
+    client = _client(model, weights, config)
     if choice:
-        likely = asyncio.run(_score(place, parts, choice, wait_s))
+        likely = asyncio.run(_score(client, parts, choice, wait_s))
         _print_choices(dict(zip(choice, likely, strict=True)), as_json=as_json)
         return
     options = AskOptions(max_tokens=max_tokens, thinking=thinking)
-    answer = asyncio.run(_ask(place, parts, options, wait_s, as_json=as_json))
+    answer = asyncio.run(_ask(client, parts, options, wait_s, as_json=as_json))
     if as_json:
         print_json({"clip": str(clip), "question": question, "answer": answer.strip()})
     else:
@@ -75,24 +78,20 @@ def ask(  # noqa: PLR0913, PLR0917 - one option each
 
 
 async def _ask(
-    place: ModelPlace, parts: list[Part], options: AskOptions, wait_s: float, *, as_json: bool
+    client: Client, parts: list[Part], options: AskOptions, wait_s: float, *, as_json: bool
 ) -> str:
-    from daemon.audio_model.client import ModelProcess
-
     def show(piece: str) -> None:
         typer.echo(piece, nl=False)
 
-    async with ModelProcess(place) as process:
-        return await process.ask(parts, options, within_s=wait_s, on_piece=None if as_json else show)
+    async with client as model:
+        return await model.ask(parts, options, within_s=wait_s, on_piece=None if as_json else show)
 
 
-async def _score(place: ModelPlace, parts: list[Part], choices: list[str], wait_s: float) -> list[float]:
+async def _score(client: Client, parts: list[Part], choices: list[str], wait_s: float) -> list[float]:
     import numpy as np
 
-    from daemon.audio_model.client import ModelProcess
-
-    async with ModelProcess(place) as process:
-        scores = (await process.score([parts], choices, within_s=wait_s))[0]
+    async with client as model:
+        scores = (await model.score([parts], choices, within_s=wait_s))[0]
     weights = np.exp(scores - scores.max())
     likely: list[float] = (weights / weights.sum()).tolist()
     return likely
@@ -106,11 +105,12 @@ def _print_choices(likely: dict[str, float], *, as_json: bool) -> None:
         typer.echo(f"{value:6.1%}  {choice}")
 
 
-def _place(model: Path | None, weights: str, config: Path | None) -> ModelPlace:
+def _client(model: Path | None, weights: str, config: Path | None) -> Client:
     import os
     from typing import Literal, cast
 
     from daemon.audio_model.child import ModelPlace
+    from daemon.audio_model.client import ModelProcess
     from daemon.config import load_config
     from detectors.audio_models import LoadOptions
     from foundation.errors import ModelError
@@ -122,14 +122,15 @@ def _place(model: Path | None, weights: str, config: Path | None) -> ModelPlace:
             raise typer.BadParameter("expected full, int8 or int4", param_hint="--weights")
         bits = cast("Literal['full', 'int8', 'int4']", weights)
         # Somebody waits for this one answer, so it may have the whole machine.
-        return ModelPlace(folder=model, load=LoadOptions(weights=bits, threads=os.cpu_count() or 1))
+        load = LoadOptions(weights=bits, threads=os.cpu_count() or 1)
+        return ModelProcess(ModelPlace(folder=model, load=load))
     settings = load_config(config).audio_model
     if settings is None:
         raise ModelError(
             "there is no full audio model: name its folder with --model, or under `audio_model:` in the "
             "configuration; docs/audio-models.md says which there are"
         )
-    return settings.place()
+    return settings.client()
 
 
 def _clip(path: Path) -> Clip:

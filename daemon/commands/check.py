@@ -122,6 +122,8 @@ def _audio_model(config: Config, parts: Parts) -> Iterator[str]:
     for name in config.audio_model.verify:
         if name not in known:
             yield f"audio_model.verify: there is no profile {name!r}{did_you_mean(name, known)}"
+    if config.audio_model.endpoint is not None:
+        return
     place = config.audio_model.place()
     try:
         require("torch", "transformers")
