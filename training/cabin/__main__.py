@@ -2,8 +2,9 @@
 
     python -m training.cabin --data DIR
 
-Both sides of the simulation are rendered into `training/work/cabin` (about ten minutes on two idle cores); as
-long as neither its code nor the recordings change, a second run only fits. Encoders have no part in it.
+The training side of the simulation is rendered into `training/work/cabin`, and what its cues are is kept
+there, too; as long as neither its code nor the recordings change, a second run only fits. Encoders have no
+part in it.
 """
 
 from __future__ import annotations
