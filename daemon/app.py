@@ -211,6 +211,7 @@ class App:
             school.heard(heard)
             for event in heard.events:
                 second.hear(event, reactions.on_event)
+            reactions.on_readings(heard.readings)
             for observer in self._observers:
                 observer.readings(heard.readings)
             for stream in heard.closed:

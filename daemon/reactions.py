@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from daemon.faint_sounds import FaintSounds
 from detectors.types import Phase, SoundEvent
 from foundation.errors import EvidenceUnavailable
 from rules.derived import derived_sounds
@@ -15,11 +16,12 @@ from rules.facts import time_of
 from rules.model import EMIT, SAVE_CLIP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from daemon.actions import ActionDispatcher
     from daemon.history import History
     from daemon.observer import Observer
+    from daemon.pipeline import StreamReading
     from daemon.recorder import EvidenceRecorder
     from daemon.rules_journal import RulesJournal
     from integrations.announcer import Announcer
@@ -76,17 +78,23 @@ class Reactions:
         self._clock = EventClock()
         self._with_clip: set[str] = set()
         self._stepped = asyncio.Event()
+        self._faint = FaintSounds(reach.journal.faint)
         reach.journal.began(began_at, rules, deaf=True)
 
     def on_event(self, event: SoundEvent) -> None:
         """Take one sound to everyone whom it concerns."""
         self._reach.history.record(event)
+        self._faint.on_event(event)
         if self._reach.save_all and event.phase is Phase.STARTED:
             self._save_clip(event)
         requests = self._step(event, self._clock.now(event.decided_at))
         self._announce(event, requests)
         self._send(requests)
         self._show(event)
+
+    def on_readings(self, readings: Mapping[str, StreamReading]) -> None:
+        """Look for sounds that were nearly recognised."""
+        self._faint.readings(readings, self._clock.now())
 
     def on_fact(self, fact: Fact) -> None:
         """Take what another system said to the rules."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import sqlite3
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from daemon.faint_sounds import FaintSound
 from daemon.logs import Changes
 from foundation.owned_task import OwnedTask
 from rules.facts_json import dump_event, dump_fact, load_event, load_fact
@@ -32,6 +34,7 @@ KEEP_DAYS = 30
 MAX_MOMENTS = 1_000_000
 """At 400 bytes each 400 MB; an ordinary home fills a tenth in a month."""
 MAX_VERDICTS_PER_RULE = 1_000
+MAX_FAINT = 50_000
 PRUNE_EVERY = 20_000
 """Rows written between two looks at what is too much."""
 MAX_WAITING = 100_000
@@ -52,9 +55,15 @@ CREATE TABLE IF NOT EXISTS verdicts (
     gate TEXT, why TEXT, about TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS verdicts_by_rule ON verdicts (rule, at);
+CREATE TABLE IF NOT EXISTS faint (
+    seq INTEGER PRIMARY KEY, at REAL NOT NULL, stream TEXT NOT NULL, profile TEXT NOT NULL,
+    score REAL NOT NULL, level_dbfs REAL
+) STRICT;
+CREATE INDEX IF NOT EXISTS faint_by_time ON faint (at);
 """
 _PUT_MOMENT = "INSERT INTO moments (now, kind, body) VALUES (?, ?, ?)"
 _PUT_VERDICT = "INSERT INTO verdicts (rule, at, trigger, gate, why, about) VALUES (?, ?, ?, ?, ?, ?)"
+_PUT_FAINT = "INSERT INTO faint (at, stream, profile, score, level_dbfs) VALUES (?, ?, ?, ?, ?)"
 _OLD_VERDICTS = """
 DELETE FROM verdicts WHERE seq IN (
     SELECT seq FROM (
@@ -65,6 +74,7 @@ DELETE FROM verdicts WHERE seq IN (
 _PRUNE: tuple[tuple[str, Callable[[], _Row]], ...] = (
     ("DELETE FROM moments WHERE now < ?", lambda: (time.time() - KEEP_DAYS * 86_400,)),
     ("DELETE FROM moments WHERE seq <= (SELECT max(seq) FROM moments) - ?", lambda: (MAX_MOMENTS,)),
+    ("DELETE FROM faint WHERE seq <= (SELECT max(seq) FROM faint) - ?", lambda: (MAX_FAINT,)),
     (_OLD_VERDICTS, lambda: (MAX_VERDICTS_PER_RULE,)),
 )
 
@@ -78,6 +88,7 @@ class RulesJournal:
         self._path = path
         self._moments: deque[Recorded] = deque(maxlen=MAX_WAITING)
         self._verdicts: deque[Verdict] = deque(maxlen=MAX_WAITING)
+        self._faint: deque[FaintSound] = deque(maxlen=MAX_WAITING)
         self._written = PRUNE_EVERY
         self._changes = Changes(_log)
         self._task = OwnedTask()
@@ -94,6 +105,10 @@ class RulesJournal:
         """Note what a rule made of what concerned it."""
         self._verdicts.append(verdict)
 
+    def faint(self, faint: FaintSound) -> None:
+        """Note what was nearly recognised."""
+        self._faint.append(faint)
+
     async def __aenter__(self) -> Self:
         await self._task.start(self._write(), name="rules journal")
         return self
@@ -109,25 +124,27 @@ class RulesJournal:
     async def _write(self) -> None:
         while True:
             await asyncio.sleep(WRITE_EVERY_S)
-            if self._moments or self._verdicts:
+            if self._moments or self._verdicts or self._faint:
                 await asyncio.to_thread(self.flush)
 
     def flush(self) -> None:
         """Write what waits. A disk that takes nothing is told in the log, once, and tried again."""
-        moments, verdicts = list(self._moments), list(self._verdicts)
-        if not moments and not verdicts:
+        moments, verdicts, faint = list(self._moments), list(self._verdicts), list(self._faint)
+        if not (moments or verdicts or faint):
             return
         try:
             with closing(_open(self._path)) as database, database:
                 database.executemany(_PUT_MOMENT, map(_moment_row, moments))
                 database.executemany(_PUT_VERDICT, map(_verdict_row, verdicts))
-                self._prune(database, len(moments) + len(verdicts))
+                database.executemany(_PUT_FAINT, map(_faint_row, faint))
+                self._prune(database, len(moments) + len(verdicts) + len(faint))
         except (sqlite3.Error, OSError) as error:
             self._changes.note(str(self._path), f"not written: {error}")
             return
         self._changes.note(str(self._path), "written", level=logging.DEBUG)
         _drop(self._moments, moments)
         _drop(self._verdicts, verdicts)
+        _drop(self._faint, faint)
 
     def _prune(self, database: sqlite3.Connection, rows: int) -> None:
         self._written += rows
@@ -176,6 +193,24 @@ def read_verdicts(path: Path, rule: str, *, since: float = 0.0, until: float | N
         return [_verdict(row) for row in database.execute(wanted, (rule, since, until, until))]
 
 
+def read_faint(path: Path, *, since: float, until: float) -> list[FaintSound]:
+    """Return what was nearly recognised in a time. Raises sqlite3.Error if it cannot be read."""
+    if not path.exists():
+        return []
+    wanted = "SELECT at, stream, profile, score, level_dbfs FROM faint WHERE at BETWEEN ? AND ? ORDER BY at"
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as database:
+        return [
+            FaintSound(
+                at=at,
+                stream=stream,
+                profile=profile,
+                score=score,
+                level_dbfs=-math.inf if level_dbfs is None else level_dbfs,
+            )
+            for at, stream, profile, score, level_dbfs in database.execute(wanted, (since, until))
+        ]
+
+
 def _open(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
     database.execute("PRAGMA journal_mode = WAL")
@@ -189,6 +224,12 @@ def _moment_row(moment: Recorded) -> _Row:
         return moment.now, "began", json.dumps({"rules": moment.rules, "deaf": moment.deaf})
     fact = None if moment.fact is None else json.dumps(dump_fact(moment.fact), ensure_ascii=False)
     return moment.now, "told", fact
+
+
+def _faint_row(faint: FaintSound) -> _Row:
+    # What is silent has a level that SQLite has no number for.
+    level_dbfs = faint.level_dbfs if math.isfinite(faint.level_dbfs) else None
+    return faint.at, faint.stream, faint.profile, faint.score, level_dbfs
 
 
 def _verdict_row(verdict: Verdict) -> _Row:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from daemon.evidence import clip_path
 from daemon.history_file import read_events
-from daemon.rules_journal import FILE_NAME, journal_begins, read_record, read_verdicts
+from daemon.rules_journal import FILE_NAME, journal_begins, read_faint, read_record, read_verdicts
 from daemon.zone import local_zone
 from detectors.types import SoundEvent
 from rules.engine import Engine
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.config import Config
+    from daemon.faint_sounds import FaintSound
     from rules.model import ActionRequest, Rule
     from rules.recorded import Recorded
     from rules.verdict import Verdict
@@ -58,6 +59,11 @@ def heard_about(config: Config, at: float, *, within_s: float) -> list[SoundEven
     """Return the sounds that began near a moment."""
     near = read_events(config.state_dir / "history.sqlite", limit=-1, since=at - within_s)
     return [event for event in reversed(near) if event.onset_at <= at + within_s]
+
+
+def nearly_heard(config: Config, at: float, *, within_s: float) -> list[FaintSound]:
+    """Return what was nearly recognised near a moment."""
+    return read_faint(config.state_dir / FILE_NAME, since=at - within_s, until=at + within_s)
 
 
 def clip_of(config: Config, event: SoundEvent) -> Path | None:

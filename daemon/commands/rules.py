@@ -206,22 +206,24 @@ def _would_be(
 
 
 def _sum_up(settings: Config, verdicts: list[Verdict], moment: float) -> None:
-    """Say which trigger came nearest to a moment, or what was heard at all."""
-    from daemon.rules_past import heard_about
+    """Say which trigger came nearest to a moment, and what was heard and nearly heard."""
+    from daemon.rules_past import heard_about, nearly_heard
 
     nearest = max(verdicts, key=lambda each: (each.nearness, -abs(each.at - moment)), default=None)
     if nearest is not None:
         how = "made it fire" if nearest.stopped is None else f"came nearest; stopped by {nearest.stopped}"
         typer.echo(f"Trigger {nearest.trigger} {how}.")
-        return
     sounds = heard_about(settings, moment, within_s=AROUND_S)
     for sound in sounds[:SHOWN]:
         typer.echo(f"    heard: {sound.profile} on {sound.stream}, score {sound.score:.2f}")
-    if not sounds:
+    faint = nearly_heard(settings, moment, within_s=AROUND_S)
+    for each in faint[:SHOWN]:
         typer.echo(
-            "No sound was recognised then: it was too quiet for the gate, or like no profile"
-            " (heard replay shows the scores of a recording)."
+            f"    nearly: {each.profile} on {each.stream}, score {each.score:.2f} at {each.level_dbfs:.0f} dBFS:"
+            " less than its threshold"
         )
+    if not sounds and not faint:
+        typer.echo("    No sound was like any profile, or all were too quiet for the gate.")
 
 
 def _read(config: Path | None, path: Path | None) -> tuple[Config, RuleSet]:
