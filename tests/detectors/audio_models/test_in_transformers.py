@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from detectors.audio_models import AskOptions, LoadOptions, Prompt, Reply
+from detectors.audio_models import AskOptions, Clip, LoadOptions, Prompt, Reply
 from detectors.audio_models.in_transformers import memory_parts
 from detectors.audio_models.in_transformers.loading import load_in_transformers
 from detectors.audio_models.in_transformers.model import InTransformers
@@ -21,7 +21,7 @@ from tests.detectors.audio_models import tiny_in_transformers
 from tests.detectors.audio_models.tiny_parts import noise_clip
 
 FULL = LoadOptions(dtype="float32")
-EIGHT = AskOptions(max_tokens=8)
+FOUR = AskOptions(max_tokens=4)
 QUESTION: Prompt = ["What is it?", noise_clip(1.0)]
 
 
@@ -56,8 +56,8 @@ def qwen2_audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_is_remembered_gives_what_is_shown_again(model: InTransformers) -> None:
     """Greedy tokens out of the cache are those of a pass over everything at every step."""
-    tokens = list(model.text_tokens(QUESTION, EIGHT))
-    assert len(tokens) == 8
+    tokens = list(model.text_tokens(QUESTION, FOUR))
+    assert len(tokens) == 4
     inputs = model.inputs(QUESTION)
     again: list[int] = []
     with torch.inference_mode():
@@ -68,7 +68,7 @@ def test_what_is_remembered_gives_what_is_shown_again(model: InTransformers) -> 
             inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
             inputs.pop("mm_token_type_ids", None)
     assert tokens == again
-    assert "".join(model.stream(QUESTION, EIGHT)) == model.ask(QUESTION, EIGHT)
+    assert "".join(model.stream(QUESTION, FOUR)) == model.ask(QUESTION, FOUR)
 
 
 def test_the_clip_is_heard(model: InTransformers) -> None:
@@ -105,7 +105,7 @@ def test_closing_the_answer_ends_the_work(model: InTransformers, monkeypatch: py
         return forward(*inputs, **named)
 
     monkeypatch.setattr(model._network, "forward", counted)
-    answer = model.text_tokens(QUESTION, EIGHT)
+    answer = model.text_tokens(QUESTION, FOUR)
     next(answer)
     answer.close()  # type: ignore[attr-defined] # the port promises an iterator, and every one here is a generator
     assert len(calls) == 1
@@ -113,12 +113,12 @@ def test_closing_the_answer_ends_the_work(model: InTransformers, monkeypatch: py
 
 def test_what_a_model_has_no_place_for_is_refused(model: InTransformers) -> None:
     with pytest.raises(PromptError, match="s at most, and this clip lasts 601 s; cut it"):
-        model.ask([noise_clip(601.0)], EIGHT)
+        model.ask([Clip(samples=np.zeros(9_616_000, np.float32), rate_hz=16_000)], FOUR)
     with pytest.raises(PromptError, match="without any sample"):
-        model.ask([noise_clip(0.0)], EIGHT)
+        model.ask([noise_clip(0.0)], FOUR)
     if not model.capabilities.few_shot:
         with pytest.raises(PromptError, match="takes one clip"):
-            model.ask([noise_clip(0.5), Reply(text="rain"), noise_clip(0.5)], EIGHT)
+            model.ask([noise_clip(0.5), Reply(text="rain"), noise_clip(0.5)], FOUR)
 
 
 def test_the_plan_counts_what_is_loaded(written: Written, model: InTransformers) -> None:
@@ -134,7 +134,7 @@ def test_examples_go_into_one_conversation(qwen2_audio: Path) -> None:
     shown = model._processor.tokenizer.decode(model.inputs(prompt)["input_ids"][0])
     assert shown.count("<|audio_bos|>") == 2
     assert "<|im_start|>assistant\nrain" in shown
-    assert len(model.ask(prompt, EIGHT)) > 0
+    assert len(model.ask(prompt, FOUR)) > 0
 
 
 @pytest.mark.parametrize(
