@@ -32,22 +32,31 @@ class Parts:
     rules: tuple[Rule, ...]
 
 
-def load_detection(config: Config) -> Pipeline:
-    """Return a pipeline with the configuration's profiles and gate. Raises ModelError or ProfileError."""
+def load_detection(config: Config, *, heard_as: str | None = None) -> Pipeline:
+    """Return a pipeline with the configuration's profiles and gate. Raises ModelError or ProfileError.
+
+    With `heard_as`, every stream is heard as that stream of the configuration would be.
+    """
     encoder = load_encoder(config)
-    return make_pipeline(config, encoder, load_profiles(config, encoder.id))
+    return make_pipeline(config, encoder, load_profiles(config, encoder.id), heard_as=heard_as)
 
 
 def make_pipeline(
-    config: Config, encoder: Encoder, profiles: tuple[Profile, ...], *, tap: Tap | None = None
+    config: Config,
+    encoder: Encoder,
+    profiles: tuple[Profile, ...],
+    *,
+    tap: Tap | None = None,
+    heard_as: str | None = None,
 ) -> Pipeline:
     """Return the one pipeline that live audio and recordings go through."""
+    cabins = cabin_of(config)
     return Pipeline(
         encoder,
         Matcher(profiles),
         gate_settings=config.gate.settings(),
         tap=tap,
-        cabin_of=cabin_of(config),
+        cabin_of=lambda stream: cabins(heard_as or stream),
     )
 
 

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 FilesArgument = Annotated[list[Path], typer.Argument(help="Recordings, in any format libsndfile reads.")]
 
 
-def replay(files: FilesArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def replay(
+    files: FilesArgument,
+    stream: Annotated[
+        str | None, typer.Option(help="Hear them as this stream of the configuration: matters for a car.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Say what would be heard in recordings, as fast as the machine goes.
 
     The configuration gives profiles and gate. With --json, one object a line for each sound. A file that
@@ -28,7 +35,12 @@ def replay(files: FilesArgument, config: ConfigOption = None, as_json: JsonOptio
     from daemon.replay import replay as replay_files
 
     failed = False
-    for replayed in replay_files(load_detection(load_config(config)), files):
+    settings = load_config(config)
+    if stream is not None and stream not in settings.streams:
+        raise typer.BadParameter(
+            f"there is no stream {stream!r}; the configuration has {', '.join(settings.streams)}"
+        )
+    for replayed in replay_files(load_detection(settings, heard_as=stream), files):
         _print_sounds(replayed, as_json=as_json)
         if replayed.error is not None:
             failed = True

@@ -150,3 +150,20 @@ def test_what_cannot_teach_a_car_is_refused(tmp_path: Path) -> None:
         assert code == 2
         assert reason in said
     assert not (tmp_path / "state" / "cabin").exists()
+
+
+def test_a_recording_is_replayed_as_the_cabin_would_hear_it(tmp_path: Path) -> None:
+    """Only where the command says so; a stream that is not there is named."""
+    file, config = tmp_path / "drive.wav", tmp_path / "heard.yaml"
+    soundfile.write(file, np.stack([talking(LOUD)] * 2).T, DETECTION_RATE_HZ)
+    config.write_text(
+        f"state_dir: {tmp_path / 'state'}\nstock_profiles: false\n"
+        "streams:\n  car: {source: microphone, channels: 2, cabin: {}}\n"
+    )
+
+    def replayed(*options: str) -> str:
+        return CliRunner().invoke(app, ["replay", str(file), "--config", str(config), *options]).output
+
+    assert INSIDE in replayed("--stream", "car")
+    assert INSIDE not in replayed()
+    assert "hall" in replayed("--stream", "hall")

@@ -41,6 +41,7 @@ COMMANDS = [
     ("rules", "check"),
     ("evidence", "list"),
     ("evidence", "verify"),
+    ("cabin", "adapt"),
     ("models", "list"),
     ("models", "pull"),
     ("models", "plan"),
