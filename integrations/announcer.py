@@ -69,9 +69,7 @@ class Announcer:
     def caption(self, event: SoundEvent, *, caption: str, question: str, rule: str) -> None:
         """Tell what the full audio model said of a sound."""
         payload = caption_payload(event, caption=caption, question=question, rule=rule)
-        self._link.publish(
-            self._topics.caption(event.stream), json.dumps(payload, ensure_ascii=False), qos=1
-        )
+        self._link.publish(self._topics.caption(event.stream), json.dumps(payload, ensure_ascii=False), qos=1)
 
     def status(self, stream: str, *, online: bool) -> None:
         """Tell whether audio comes from `stream`."""
