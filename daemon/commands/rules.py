@@ -219,8 +219,8 @@ def _sum_up(settings: Config, verdicts: list[Verdict], moment: float) -> None:
     faint = nearly_heard(settings, moment, within_s=AROUND_S)
     for each in faint[:SHOWN]:
         typer.echo(
-            f"    nearly: {each.profile} on {each.stream}, score {each.score:.2f} at {each.level_dbfs:.0f} dBFS:"
-            " less than its threshold"
+            f"    nearly: {each.profile} on {each.stream}, score {each.score:.2f}"
+            f" at {each.level_dbfs:.0f} dBFS: less than its threshold"
         )
     if not sounds and not faint:
         typer.echo("    No sound was like any profile, or all were too quiet for the gate.")
