@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PUBLISHED = {
     "MiMo-Audio-7B-Instruct": "mimo",
     "MiMo-Audio-7B-Base": "mimo",
+    "Kimi-Audio-7B-Instruct": "kimi",
+    "Kimi-Audio-7B": "kimi",
 }
 """Those whose sizes are known without their folder, and the family that knows them."""
 

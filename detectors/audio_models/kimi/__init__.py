@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detectors.audio_models.kimi.config import KimiConfig
+from detectors.audio_models.kimi.config import PUBLISHED, KimiConfig
 from detectors.audio_models.kimi.sizes import memory_parts_of
 from detectors.audio_models.libraries import require
 from detectors.audio_models.memory_plan import MemoryPart
@@ -26,8 +26,8 @@ def recognises(config: Mapping[str, Any]) -> bool:
 
 
 def memory_parts(config: Mapping[str, Any]) -> tuple[MemoryPart, ...]:
-    """Return the model's size by part."""
-    return memory_parts_of(KimiConfig.read(config))
+    """Return the model's size by part; of the published one if there is no configuration."""
+    return memory_parts_of(KimiConfig.read(config or PUBLISHED))
 
 
 def open_model(folder: Path, load: LoadOptions) -> KimiAudio:

@@ -25,6 +25,21 @@ _KEYS = {
     "audio_delay": "kimia_mimo_audiodelaytokens",
     "ear_width": "kimia_adaptor_input_dim",
 }
+PUBLISHED = {
+    "hidden_size": 3_584,
+    "intermediate_size": 18_944,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+    "vocab_size": 168_448,
+    "max_position_embeddings": 8_192,
+    "kimia_token_offset": 152_064,
+    "kimia_mimo_layers": 6,
+    "kimia_mimo_transformer_from_layer_index": 21,
+    "kimia_mimo_audiodelaytokens": 6,
+    "kimia_adaptor_input_dim": 5_120,
+}
+"""The sizes of Kimi-Audio-7B and -Instruct."""
 _FIXED = {"hidden_act": "silu", "use_whisper_feature": True, "tie_word_embeddings": False}
 """What this implementation takes for granted; another value would be another model."""
 

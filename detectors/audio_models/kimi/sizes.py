@@ -30,6 +30,11 @@ def memory_parts_of(config: KimiConfig) -> tuple[MemoryPart, ...]:
         MemoryPart(
             name="glm-4-voice-tokenizer", parameters=_VOICE_TOKENIZER, needed_for="text", always_float32=True
         ),
+        MemoryPart(
+            name="1000 positions",
+            parameters=1_000 * 2 * config.layers * config.kv_heads * config.head_size,
+            needed_for="text",
+        ),
         _layers("audio branch", config, config.audio_layers, needed_for="speech"),
         MemoryPart(name="audio head", parameters=table, needed_for="speech"),
         MemoryPart(name="detokenizer", parameters=_FLOW, needed_for="speech"),
