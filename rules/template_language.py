@@ -1,6 +1,6 @@
 """What templates can do: Jinja2's immutable sandbox with the filters and functions that rules may use.
 
-Every operation is bounded in what it takes and gives, and looks at the clock, so that no template takes
+Every operation is bounded in what it takes and gives, and all of them together, so that no template takes
 long, allocates much, or reaches anything but the values it is given.
 """
 
