@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from detectors.types import AudioBlock, Hop
     from detectors.voice import VoiceDetector
 
-PREROLL_HOPS = 5
-"""Heard again when the gate opens: the encoder warms up on what came just before."""
+PREROLL_HOPS = 1
+"""Heard again when the gate opens: an onset may begin just before. More would be quiet that dilutes it: with
+five, the median message came 100 ms later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

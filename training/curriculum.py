@@ -42,6 +42,9 @@ class Schooling:
     peak_learning_rate: float = 2.0e-3
     clean_share: float = 0.65
     """How often the student hears exactly what the teachers heard, at another level."""
+    lead_share: float = 0.5
+    """How often a quiet room comes before the sound: a gate opens on the hops before an onset, too."""
+    longest_lead_hops: int = 10
 
 
 VARIETY = Variety()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 DIM = 192
 WARM_UP_STEPS = 150
 TAG_WEIGHT = 10.0  # the mean over 527 mostly silent tags is a small number
+EARLY = 0.2
 CHECKPOINT_STEPS = 250
 LOG_STEPS = 50
 SPACE_MIXTURES = 4_000
@@ -105,14 +106,14 @@ class TargetSpace(nn.Module):
 def heard_enough(crop: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much each hop can know of what the teacher heard.
 
-    The share of all power that has passed, times what is not forgotten yet: the power of the last second
-    against the loudest, 15 dB down to nothing.
+    The share of all power that has passed (the first hop counts: an alarm cannot wait for the end),
+    times what is not forgotten yet: the power of the last second against the loudest, 15 dB down to nothing.
     """
     power = (crop.reshape(-1, HOP_SAMPLES) ** 2).mean(1)
     recent = np.convolve(power, np.ones(POOL_HOPS))[: power.size]
     below_db = 10 * np.log10((recent + 1e-9) / (recent.max() + 1e-9))
     passed = np.cumsum(power) / (power.sum() + 1e-9)
-    weight = np.clip(1 + below_db / 15, 0.02, 1) * (0.05 + passed)
+    weight = np.clip(1 + below_db / 15, 0.02, 1) * (EARLY + passed)
     return np.asarray(weight / weight.sum(), np.float32)
 
 
@@ -124,6 +125,13 @@ class Lessons:
         self.studies = studies
         self.rooms = rooms
         self.chances = Chances()
+
+    def _after_quiet(self, rng: Generator, clip: NDArray[np.float32]) -> NDArray[np.float32]:
+        if rng.random() >= self.schooling.lead_share:
+            return clip
+        lead = int(rng.integers(1, self.schooling.longest_lead_hops + 1)) * HOP_SAMPLES
+        quiet = rng.standard_normal(lead).astype(np.float32) * np.float32(10 ** (rng.uniform(-100, -50) / 20))
+        return np.concatenate((quiet, clip[:-lead]))
 
     def _heard(
         self, rng: Generator, clip: NDArray[np.float32], other: NDArray[np.float32]
@@ -137,6 +145,7 @@ class Lessons:
         """Return mel [batch, frames, mels], weights [batch, hops], features and logits."""
         chosen = rng.integers(len(self.studies.audio), size=self.schooling.batch)
         clips = self.studies.audio[chosen, :STUDY_SAMPLES].astype(np.float32) / 32_768
+        clips = np.stack([self._after_quiet(rng, clip) for clip in clips])
         heard = [self._heard(rng, clip, clips[number - 1]) for number, clip in enumerate(clips)]
         audio = np.pad(np.stack(heard), ((0, 0), (MEL_OVERLAP_SAMPLES, 0)))
         return (
@@ -184,8 +193,8 @@ def learning_rate(step: int, schooling: Schooling) -> float:
     return schooling.peak_learning_rate * 0.5 * (1 + float(np.cos(np.pi * done)))
 
 
-def train(work: Path, schooling: Schooling, seed: int) -> None:
-    """Train to the end, from the last checkpoint if there is one."""
+def train(work: Path, schooling: Schooling, seed: int, begin_with: Path | None) -> None:
+    """Train to the end, from the last checkpoint if there is one, else from the student of another run."""
     studies = load_studies(work / TARGETS)
     lessons = Lessons(schooling, studies, rooms_at(work / "rooms.npy"))
     torch.manual_seed(seed)
@@ -199,6 +208,8 @@ def train(work: Path, schooling: Schooling, seed: int) -> None:
         student.load_state_dict(saved["student"])
         optimiser.load_state_dict(saved["optimiser"])
         first = saved["step"]
+    elif begin_with is not None:
+        student.load_state_dict(torch.load(begin_with, weights_only=True)["student"])
     else:
         student.space.fit(lessons.features(np.arange(min(SPACE_MIXTURES, len(studies.audio)))))
     log = Log(work / "log.jsonl", schooling.steps)
@@ -259,11 +270,14 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--steps", type=int, default=SCHOOLING.steps)
+    parser.add_argument("--rate", type=float, default=SCHOOLING.peak_learning_rate)
+    parser.add_argument("--begin-with", type=Path, help="student.pt of another run, to go on from")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    train(options.work, replace(SCHOOLING, steps=options.steps), options.seed)
+    schooling = replace(SCHOOLING, steps=options.steps, peak_learning_rate=options.rate)
+    train(options.work, schooling, options.seed, options.begin_with)
 
 
 if __name__ == "__main__":

@@ -47,14 +47,18 @@ SPREAD_OF_SYNTHESIS = 8.0
 """How far real recordings land from sounds of our own, which are all too sure of themselves."""
 
 LOWEST_RECALL = 0.4
-DEAREST_PER_HOUR = 1.5
-"""A threshold that hears fewer real clips is none, unless another costs more than this."""
+DEAREST_PER_HOUR = 1.2
+"""A threshold that costs one profile more expected false alarms is none; one that hears fewer real clips is
+none either, unless there is no other."""
 
 _GRID = np.arange(-4.0, 12.0, 0.1)
 """Logits that a threshold could be."""
 
-ONSET_HOPS = {"impulse": 22, "sustained": 25}
-"""A score this long after the onset is still traced back to it."""
+ONSET_HOPS = {"impulse": 6, "sustained": 25}
+"""How soon after its onset a sound has to be told: an impulse at once, a sustained one is traced back."""
+
+EARLY_WORTH = 4.0
+"""How much more a hop of an impulse counts that lies within ONSET_HOPS of its onset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +159,7 @@ def _options(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float6
     # The first half of the recall is worth more than the second: a profile that hears little is of no use.
     worth = np.sqrt(np.mean(shares, axis=0))
     rates = np.array([evidence.rate(float(logit)) for logit in _GRID])
+    worth[rates > DEAREST_PER_HOUR] = -np.inf
     judges = evidence.valid_clips if len(evidence.valid_clips) else evidence.real_clips
     if len(judges):
         enough = (judges[None] > _GRID[:, None]).mean(axis=1) >= LOWEST_RECALL
@@ -197,7 +202,18 @@ def _hop_weights(stock: Stock, heard: Heard, chosen: NDArray[np.bool_]) -> NDArr
     recording = np.array([names[row.path] for row in heard.clips])[heard.clip_of_hop[chosen]]
     counts = np.bincount(recording, minlength=len(heard.clips))
     worth = np.array([1.0 if row.source == "synthesis" else stock.real_weight for row in heard.clips])
-    return np.asarray(worth[recording] / counts[recording], dtype=np.float32)
+    weights = worth[recording] / counts[recording]
+    if stock.kind == "impulse":
+        weights[_hops_since_onset(heard)[chosen] < ONSET_HOPS["impulse"]] *= EARLY_WORTH
+    return np.asarray(weights, dtype=np.float32)
+
+
+def _hops_since_onset(heard: Heard) -> NDArray[np.int64]:
+    """Return for each active hop how many came before it in its stretch of sound."""
+    begins = heard.active & ~np.concatenate([[False], heard.active[:-1]])
+    begins[heard.offsets[:-1]] |= heard.active[heard.offsets[:-1]]
+    places = np.arange(len(begins))
+    return np.asarray(places - np.maximum.accumulate(np.where(begins, places, 0)))
 
 
 def _lasting(stock: Stock, heard: Heard, logits: NDArray[np.float32]) -> NDArray[np.float32]:

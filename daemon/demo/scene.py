@@ -24,11 +24,8 @@ QUIET_S = 2.0
 LAST_S = 5.5
 """After the last sound: its clip is to be whole."""
 
-SOUNDING = 0.1
-"""A sound has begun when it first reaches this part of its peak."""
-
-FAINT = 0.01
-"""It is over when it last did this part."""
+AUDIBLE = 0.01
+"""A sound lasts from when it first reaches this part of its peak until it last does: a siren fades in."""
 
 Make = Callable[[np.random.Generator], Samples]
 
@@ -197,5 +194,5 @@ def _end(act: _Placed) -> int:
 def _span(act: _Placed) -> tuple[float, float]:
     """Return from when to when the sound stands out, in seconds."""
     size = np.abs(act.sound) / np.max(np.abs(act.sound))
-    first, last = int(np.argmax(size >= SOUNDING)), int(np.flatnonzero(size >= FAINT)[-1])
-    return (act.start + first) / RATE_HZ, (act.start + last) / RATE_HZ
+    audible = np.flatnonzero(size >= AUDIBLE)
+    return (act.start + int(audible[0])) / RATE_HZ, (act.start + int(audible[-1])) / RATE_HZ
