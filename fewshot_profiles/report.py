@@ -21,6 +21,7 @@ HEARD_SHARE = 0.5
 CONFUSED_SHARE = 0.2
 
 _UNLIKE_QUANTILE = 0.9  # an example that the others rate below this much of the background is another sound
+_UNLIKE_SHARE = 0.1  # so is one that comes no nearer to the usual example than this part of the way
 _UNLIKE_FROM = 3  # with two examples nobody can say which of them is the odd one
 _SAME_DISTANCE_DB = 6.0
 _GOOD_COUNT = 5
@@ -166,8 +167,10 @@ def unlike_the_others(fit: Fit) -> list[bool]:
         return [False]
     if len(fit.typical) < _UNLIKE_FROM:
         return [False] * len(fit.typical)
-    ordinary = np.quantile(fit.background.in_bank, _UNLIKE_QUANTILE)
-    return [bool(typical < ordinary) for typical in fit.typical]
+    ordinary = float(np.quantile(fit.background.in_bank, _UNLIKE_QUANTILE))
+    usual = max(float(np.median(fit.typical)), ordinary)
+    least = ordinary + _UNLIKE_SHARE * (usual - ordinary)
+    return [bool(typical < least) for typical in fit.typical]
 
 
 def most_like(hops: NDArray[np.float32], rivals: Sequence[Profile]) -> str | None:

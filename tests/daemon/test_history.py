@@ -28,6 +28,9 @@ from tests.daemon.sounds import EPOCH_S, sound
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SOUNDS = str(Path(__file__).parent)
+"""Other distributions install a package called `tests`, which a program outside pytest would find first."""
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -85,7 +88,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from daemon.history import History
-from tests.daemon.sounds import sound
+import sys
+sys.path.insert(0, {SOUNDS!r})
+from sounds import sound
 async def main():
     async with History(Path({str(path)!r})) as history:
         for number in range(10**6):

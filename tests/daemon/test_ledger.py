@@ -16,6 +16,9 @@ from daemon.ledger import LEDGER_NAME, Fault, Ledger, verify_ledger
 from daemon.retention import Limits
 from tests.daemon.sounds import clip, sound
 
+SOUNDS = str(Path(__file__).parent)
+"""Other distributions install a package called `tests`, which a program outside pytest would find first."""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -134,7 +137,9 @@ def test_checking_while_clips_are_stored_finds_nothing(tmp_path: Path) -> None:
 from pathlib import Path
 from daemon.evidence_store import EvidenceStore
 from daemon.retention import Limits
-from tests.daemon.sounds import clip, sound
+import sys
+sys.path.insert(0, {SOUNDS!r})
+from sounds import clip, sound
 store = EvidenceStore(Path({str(tmp_path)!r}), limits=Limits(keep_days=1e6), heard_version="0")
 for number in range(8):
     store.store(clip(sound(onset_s=10.0 + number)))

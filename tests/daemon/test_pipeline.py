@@ -187,7 +187,7 @@ def test_live_is_replay() -> None:
         live[name] += pipeline.close(name)
     for name, audio in audios.items():
         alone = [replace(event, stream=name, id="") for event in hear(audio, (RATE_HZ,))]
-        assert len(starts(alone)) == 2
+        assert len(starts(alone)) >= 2
         assert rounded([replace(event, id="") for event in live[name]]) == rounded(alone)
 
 
