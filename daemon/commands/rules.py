@@ -66,14 +66,16 @@ def check(
         print_json({"rules": [rule.id for rule in found.rules], "problems": [], "warnings": warnings})
     else:
         show_warnings(found.warnings)
-        verdict = (
-            f"{len(found.warnings)} of what they say can never be"
-            if found.warnings
-            else "nothing wrong with them"
-        )
-        typer.echo(f"{len(found.rules)} rules, and {verdict}.")
+        typer.echo(_verdict(len(found.rules), len(found.warnings)))
     if found.warnings:
         raise typer.Exit(1)
+
+
+def _verdict(rules: int, warnings: int) -> str:
+    if not rules:
+        return "There are no rules here: files of rules end in .yaml, and stand in the folder itself."
+    said = f"{warnings} of what they say can never be" if warnings else "nothing wrong with them"
+    return f"{rules} rules, and {said}."
 
 
 HistoryOption = Annotated[

@@ -141,3 +141,15 @@ def test_the_check_tells_warnings_from_faults(config: Path) -> None:
     assert json.loads(output)["warnings"][0]["line"] == 2
     rules.write_text(RULES.replace("above", "abov"))
     assert run("check", "--config", str(config), "--json")[0] == 2
+
+
+def test_a_folder_without_rules_is_told_from_one_whose_rules_are_right(config: Path) -> None:
+    """Rules one folder down are not read, and nobody takes that for a clean bill."""
+    nested = config.parent / "examples" / "rules"
+    nested.mkdir(parents=True)
+    (nested / "loud.yaml").write_text(RULES)
+    arguments = ["check", "--config", str(config)]
+    above = CliRunner().invoke(group, [*arguments, str(nested.parent)])
+    itself = CliRunner().invoke(group, [*arguments, str(nested)])
+    assert "There are no rules here" in above.output
+    assert "1 rules, and nothing wrong with them." in itself.output
