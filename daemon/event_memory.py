@@ -85,7 +85,8 @@ class EventMemory:
     async def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                await asyncio.wait_for(self._stopping.wait(), WRITE_EVERY_S)
+                async with asyncio.timeout(WRITE_EVERY_S):
+                    await self._stopping.wait()
             except TimeoutError:
                 await self.flush()
         await self.flush()

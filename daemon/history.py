@@ -115,7 +115,8 @@ class History:
             stopping = self._stopping.is_set()
             while self._buffer and not await self._write_buffer() and not stopping:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), RETRY_S)
+                    async with asyncio.timeout(RETRY_S):
+                        await self._stopping.wait()
                 stopping = self._stopping.is_set()
             if stopping:
                 return

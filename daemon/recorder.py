@@ -196,7 +196,8 @@ class EvidenceRecorder:
         await self._retire()
         while True:
             try:
-                clip = await asyncio.wait_for(self._ready.get(), RETENTION_PERIOD_S)
+                async with asyncio.timeout(RETENTION_PERIOD_S):
+                    clip = await self._ready.get()
             except TimeoutError:
                 await self._retire()
                 continue

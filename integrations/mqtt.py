@@ -186,7 +186,8 @@ class MqttLink:
             except* MqttError as errors:
                 self._went_down(errors)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), backoff.after(time.monotonic() - began))
+                async with asyncio.timeout(backoff.after(time.monotonic() - began)):
+                    await self._stopping.wait()
 
     async def _converse(self) -> None:
         async with self._client() as client:
