@@ -17,12 +17,12 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.dataset import read_recordings
-from benchmarks.encoders import HELP, load_encoder
+from benchmarks.encoders import load_encoder
 from benchmarks.mixed_hours import MixedHours, mixed_hours
 from benchmarks.operating_curve import PROFILES
-from benchmarks.report import arguments, publish
+from benchmarks.report import publish
 from benchmarks.stock import read_stock
-from benchmarks.taught import TaughtSound, taught_sounds
+from benchmarks.taught import TaughtSound, taught_arguments, taught_sounds
 from fewshot_profiles.calibration import logit, sigmoid
 from fewshot_profiles.enrollment import FALSE_ALARMS_PER_HOUR
 from fewshot_profiles.refitting import with_negatives
@@ -95,15 +95,9 @@ def _fired(profile: Profile, pieces: NDArray[np.float16], edge: float) -> int:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark and return what it published."""
-    parser = arguments("benchmarks.feedback", "Ten wrong events marked wrong, and what that costs.")
-    parser.add_argument("--encoder", default="builtin", help=HELP)
-    parser.add_argument(
-        "--profile", action="append", help=f"sound to teach, several times (default: {' '.join(PROFILES)})"
+    parser = taught_arguments(
+        "benchmarks.feedback", "Ten wrong events marked wrong, and what that costs.", PROFILES
     )
-    parser.add_argument("--shots", type=int, default=5, help="examples that teach")
-    parser.add_argument("--draws", type=int, default=2, help="of examples")
-    parser.add_argument("--hours", type=float, default=10.0, help="of mixed places")
-    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     rows = read_recordings(options.data, options.where)
     encoder = load_encoder(options.encoder)

@@ -17,13 +17,14 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.dataset import read_recordings
-from benchmarks.encoders import HELP, load_encoder
+from benchmarks.encoders import load_encoder
 from benchmarks.estimates import Interval, poisson_rate
 from benchmarks.mixed_hours import MixedHours, mixed_hours
 from benchmarks.mixtures import events_of
 from benchmarks.operating_curve import PROFILES
-from benchmarks.report import arguments, progress, publish
+from benchmarks.report import progress, publish
 from benchmarks.stock import read_stock
+from benchmarks.taught import taught_arguments
 from benchmarks.teaching import TooFewTakes, teach
 from daemon.sounding import SCORE_DECIMALS
 from daemon.teacher import at_promise
@@ -112,14 +113,9 @@ def table(kept: Sequence[Kept], title: str) -> Table:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark and return what it published."""
-    parser = arguments("benchmarks.promise", "False alarms promised against those observed.")
-    parser.add_argument("--encoder", default="builtin", help=HELP)
-    parser.add_argument(
-        "--profile", action="append", help=f"sound to teach, several times (default: {' '.join(PROFILES)})"
+    parser = taught_arguments(
+        "benchmarks.promise", "False alarms promised against those observed.", PROFILES, draws=None
     )
-    parser.add_argument("--shots", type=int, default=5, help="examples that teach")
-    parser.add_argument("--hours", type=float, default=10.0, help="of mixed places")
-    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     rows = read_recordings(options.data, options.where)
     encoder = load_encoder(options.encoder)

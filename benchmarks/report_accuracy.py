@@ -14,11 +14,11 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.dataset import read_recordings
-from benchmarks.encoders import HELP, load_encoder
+from benchmarks.encoders import load_encoder
 from benchmarks.operating_curve import PROFILES
-from benchmarks.report import arguments, publish
+from benchmarks.report import publish
 from benchmarks.stock import read_stock
-from benchmarks.taught import TaughtSound, taught_sounds
+from benchmarks.taught import TaughtSound, taught_arguments, taught_sounds
 from fewshot_profiles.calibration import logit
 from fewshot_profiles.enrollment import FALSE_ALARMS_PER_HOUR, Surroundings
 from fewshot_profiles.refitting import fit_again
@@ -79,14 +79,13 @@ def table(foretold: Sequence[Foretold], title: str) -> Table:
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Run the benchmark and return what it published."""
-    parser = arguments("benchmarks.report_accuracy", "Recall foretold by leave-one-out, and found.")
-    parser.add_argument("--encoder", default="builtin", help=HELP)
-    parser.add_argument(
-        "--profile", action="append", help=f"sound to teach, several times (default: {' '.join(PROFILES)})"
+    parser = taught_arguments(
+        "benchmarks.report_accuracy",
+        "Recall foretold by leave-one-out, and found.",
+        PROFILES,
+        draws=3,
+        hours=None,
     )
-    parser.add_argument("--shots", type=int, default=5, help="examples that teach")
-    parser.add_argument("--draws", type=int, default=3, help="of examples")
-    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     rows = read_recordings(options.data, options.where)
     encoder = load_encoder(options.encoder)

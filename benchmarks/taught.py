@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.encoders import HELP
 from benchmarks.mixtures import events_of
-from benchmarks.report import progress
+from benchmarks.report import arguments, progress
 from benchmarks.teaching import TooFewTakes, teach
 from fewshot_profiles.enrollment import EnrollmentResult, Teaching, enroll
 from fewshot_profiles.example_audio import ExampleAudio, read_example
@@ -16,6 +17,7 @@ from fewshot_profiles.example_embedding import embed_examples
 from foundation.errors import ExampleError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
@@ -47,6 +49,29 @@ class TaughtSound:
         profile = profile or self.profile
         logits = profile.detector.head.logits(self.others.hops)
         return np.array([takes[0] for takes in self.others.peaks(logits, profile.kind)], np.float32)
+
+
+def taught_arguments(
+    module: str,
+    description: str,
+    profiles: Sequence[str],
+    *,
+    draws: int | None = 2,
+    hours: float | None = 10.0,
+) -> argparse.ArgumentParser:
+    """Return a parser with the options of benchmarks that teach; None leaves an option out."""
+    parser = arguments(module, description)
+    parser.add_argument("--encoder", default="builtin", help=HELP)
+    parser.add_argument(
+        "--profile", action="append", help=f"sound to teach, several times (default: {' '.join(profiles)})"
+    )
+    parser.add_argument("--shots", type=int, default=5, help="examples that teach")
+    if draws is not None:
+        parser.add_argument("--draws", type=int, default=draws, help="of examples")
+    if hours is not None:
+        parser.add_argument("--hours", type=float, default=hours, help="of mixed places")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
 
 
 def taught_sounds(  # noqa: PLR0913 - what is taught, from what, and how often
