@@ -20,8 +20,8 @@ from rich.table import Table
 
 from benchmarks.estimates import wilson
 from benchmarks.report import arguments, progress, publish
-from daemon.cabin import Cabin
 from daemon.sources.settings import CabinSettings
+from daemon.streams.cabin import Cabin
 from detectors.cabin_cues import BANDS
 from detectors.gate import GateSettings
 from detectors.types import DETECTION_RATE_HZ, AudioBlock, Phase, SoundEvent

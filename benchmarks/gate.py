@@ -24,7 +24,7 @@ from benchmarks.mixtures import CannotMix, Recipe, events_of, mixtures, mono, pl
 from benchmarks.rare_events import PROFILES
 from benchmarks.report import arguments, progress, publish
 from benchmarks.scoring import SECONDS_PER_HOUR
-from daemon.listening import PREROLL_HOPS
+from daemon.streams.listening import PREROLL_HOPS
 from detectors import gate
 from detectors.levels import rms_dbfs
 from detectors.types import HOP_S, HOP_SAMPLES, Hop

@@ -26,8 +26,8 @@ from benchmarks.report import progress, publish
 from benchmarks.stock import read_stock
 from benchmarks.taught import taught_arguments
 from benchmarks.teaching import TooFewTakes, teach
-from daemon.sounding import SCORE_DECIMALS
-from daemon.teacher import at_promise
+from daemon.learning.teacher import at_promise
+from daemon.streams.sounding import SCORE_DECIMALS
 from detectors import segmenter
 from detectors.segmenter_plan import SegmenterSettings, plan
 from detectors.types import HOP_S, HopScores, Phase

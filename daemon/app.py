@@ -9,27 +9,27 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from daemon.actions import ActionDispatcher
+from daemon.acting.actions import ActionDispatcher
+from daemon.acting.doors import announcer_on, doors, enter_home_assistant, enter_webhooks, link_to
+from daemon.acting.errands import Errands
 from daemon.audio_model.second_ears import SecondEars
-from daemon.capture import Capture
-from daemon.doors import announcer_on, doors, enter_home_assistant, enter_webhooks, link_to
-from daemon.errands import Errands
-from daemon.evidence import clip_path
-from daemon.evidence_store import EvidenceStore
+from daemon.deciding.reactions import Reach
+from daemon.deciding.rule_files import RuleFiles
+from daemon.deciding.rulebook import Rulebook
+from daemon.evidence.clips import clip_path
+from daemon.evidence.recorder import EvidenceRecorder
+from daemon.evidence.store import EvidenceStore
 from daemon.hearing import hear
 from daemon.history import History
-from daemon.inbox import Inbox
+from daemon.learning.school import School
 from daemon.mqtt_requests import MqttRequests
 from daemon.notify import Notifier
 from daemon.parts import make_pipeline, names_heard, read_rule_set
-from daemon.reactions import Reach
-from daemon.recorder import EvidenceRecorder
-from daemon.rule_files import RuleFiles
-from daemon.rulebook import Rulebook
-from daemon.school import School
 from daemon.sources.opening import open_source
 from daemon.state_lock import hold_state_folder
 from daemon.status import serve_status
+from daemon.streams.capture import Capture
+from daemon.streams.inbox import Inbox
 from daemon.vitals import Body, Tally, Vitals
 from integrations.topics import Topics
 
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     from daemon.audio_model.second_ears import Caption
     from daemon.config import Config
+    from daemon.deciding.reactions import Reactions
     from daemon.observer import Observer
     from daemon.parts import Parts
-    from daemon.reactions import Reactions
     from detectors.types import SoundEvent
     from fewshot_profiles.profile import Profile
     from integrations.announcer import Announcer

@@ -18,7 +18,7 @@ from daemon.action_settings import (
     read_secret,
 )
 from daemon.audio_model.settings import AudioModelConfig
-from daemon.retention import Limits
+from daemon.evidence.retention import Limits
 from daemon.settings import (
     STANDARD_INPUT,
     ExistingFile,

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from daemon.status import reachable
-from daemon.teaching_requests import (
+from daemon.learning.requests import (
     REQUEST,
     AskReport,
     Enroll,
@@ -28,13 +27,14 @@ from daemon.teaching_requests import (
     Request,
     Undo,
 )
+from daemon.status import reachable
 from foundation.errors import HeardError, OwnerError, StateFolderError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-    from daemon.teaching_desk import TeachingDesk
+    from daemon.learning.desk import TeachingDesk
 
 SOCKET_NAME = "control.sock"
 MAX_REQUEST_BYTES = 100_000

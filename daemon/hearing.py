@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from daemon.ear import Ear, Remembered
-    from daemon.inbox import Delivery, Inbox
+    from daemon.learning.ear import Ear, Remembered
     from daemon.pipeline import Pipeline, StreamReading
+    from daemon.streams.inbox import Delivery, Inbox
     from detectors.types import SoundEvent
     from fewshot_profiles.matcher import Matcher
 

@@ -11,7 +11,7 @@ from daemon.control import answers, read_request
 from foundation.errors import HeardError, OwnerError
 
 if TYPE_CHECKING:
-    from daemon.teaching_desk import TeachingDesk
+    from daemon.learning.desk import TeachingDesk
     from integrations.mqtt import MqttLink
     from integrations.topics import Topics
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from daemon.cabin import cabin_of, cabin_tags
 from daemon.models.choice import load_encoder
 from daemon.pipeline import Pipeline
+from daemon.streams.cabin import cabin_of, cabin_tags
 from fewshot_profiles.matcher import Matcher
 from fewshot_profiles.store import STOCK_FOLDER, ProfileStore
 
@@ -77,7 +77,7 @@ def current_profiles(config: Config, encoder: Encoder) -> tuple[Profile, ...]:
 
     Raises ProfileError, with the reason, where one cannot be.
     """
-    from daemon.renewal import renew_taught
+    from daemon.learning.renewal import renew_taught
 
     renew_taught(config, encoder)
     return load_profiles(config, encoder.id)

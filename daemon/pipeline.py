@@ -15,9 +15,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.cabin import Cabin, CabinEar
-from daemon.listening import Listening, Task
-from daemon.sounding import SCORE_DECIMALS, sound_event
+from daemon.streams.cabin import Cabin, CabinEar
+from daemon.streams.listening import Listening, Task
+from daemon.streams.sounding import SCORE_DECIMALS, sound_event
 from detectors import gate, segmenter
 from detectors.encoders import Encoder
 from detectors.framing import Framer

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from daemon.health import Health
 from daemon.logs import Changes
 from daemon.observer import Observer
 from daemon.status import DoorStatus, Status, StreamStatus
+from daemon.streams.health import Health
 from detectors.types import Phase
 from integrations.announcer import STATS_PERIOD_S
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from daemon.capture import Capture
+    from daemon.evidence.recorder import EvidenceRecorder
     from daemon.history import History
     from daemon.notify import Notifier
     from daemon.pipeline import StreamReading
-    from daemon.recorder import EvidenceRecorder
+    from daemon.streams.capture import Capture
     from detectors.types import SoundEvent
     from integrations.announcer import Announcer
     from integrations.mqtt import MqttLink

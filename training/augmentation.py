@@ -88,7 +88,7 @@ def colour(rng: Generator, bins: int, rate_hz: int, *, narrow_band: float = 0.0)
 
 
 def steady_noise(rng: Generator, like: Audio) -> Audio:
-    """Noise [samples] of unit power: from rumble to hiss, or of the spectrum of `like`, as fans and rain have."""
+    """Noise [samples] of unit power: from rumble to hiss, or with the spectrum of `like`, as fans have."""
     spectrum = np.fft.rfft(rng.standard_normal(like.size).astype(np.float32))
     if rng.random() < 0.5:
         spectrum *= np.abs(np.fft.rfft(like)) + 1e-6

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from daemon.errands import Errand
-from daemon.ring import AudioNotHeld
+from daemon.acting.errands import Errand
+from daemon.evidence.ring import AudioNotHeld
 from detectors.audio_models import AskOptions, Clip
 from detectors.types import Phase
 from foundation.errors import ActionError, HeardError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from daemon.audio_model.settings import AudioModelConfig, VerifyConfig
-    from daemon.recorder import EvidenceRecorder
+    from daemon.evidence.recorder import EvidenceRecorder
     from detectors.types import SoundEvent
     from rules.model import ActionRequest
 

@@ -53,7 +53,7 @@ def devices(as_json: JsonOption = False) -> None:
     """List the microphones of this machine; `device:` in the configuration takes such a name."""
     from dataclasses import asdict
 
-    from daemon.devices import capture_devices
+    from daemon.sources.devices import capture_devices
 
     found = capture_devices()
     if as_json:

@@ -40,8 +40,8 @@ def adapt(
 
     What is learnt goes to `cabin` in the state folder; a daemon that runs takes it up when it is restarted.
     """
-    from daemon.cabin import adapted_folder, cabin_folders
     from daemon.config import load_config
+    from daemon.streams.cabin import adapted_folder, cabin_folders
     from fewshot_profiles.cabin import CABIN_FOLDER, read_cabin
     from fewshot_profiles.cabin_adaptation import adapt as adapt_profiles
     from fewshot_profiles.folder import write_profile

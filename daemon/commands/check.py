@@ -90,7 +90,7 @@ def _deaf(parts: Parts) -> Iterator[str]:
 
 
 def _unknown_devices(config: Config) -> Iterator[str]:
-    from daemon.devices import capture_devices, choose_device
+    from daemon.sources.devices import capture_devices, choose_device
     from daemon.sources.settings import MicrophoneSettings
     from foundation.errors import AudioDeviceError
 

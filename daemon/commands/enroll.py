@@ -14,7 +14,7 @@ from daemon.commands.options import ConfigOption, JsonOption, print_json
 
 if TYPE_CHECKING:
     from daemon.config import Config
-    from daemon.teacher import Teacher
+    from daemon.learning.teacher import Teacher
 
 LastOption = Annotated[
     str | None,
@@ -142,8 +142,8 @@ def asked(settings: Config, request: dict[str, Any], what: str) -> dict[str, Any
 
 
 def _from_files(settings: Config, wanted: dict[str, Any], files: list[Path]) -> dict[str, Any]:
-    from daemon.teaching_desk import enrolled_json, teaching_of
-    from daemon.teaching_requests import Enroll
+    from daemon.learning.desk import enrolled_json, teaching_of
+    from daemon.learning.requests import Enroll
     from fewshot_profiles.enrollment import read_examples
 
     request = Enroll(**wanted)
@@ -156,9 +156,9 @@ def _from_files(settings: Config, wanted: dict[str, Any], files: list[Path]) -> 
 
 def _from_event(settings: Config, wanted: dict[str, Any]) -> dict[str, Any]:
     from daemon.control import ask
-    from daemon.sound_picking import event_recording
-    from daemon.teaching_desk import enrolled_json, teaching_of
-    from daemon.teaching_requests import Enroll
+    from daemon.learning.desk import enrolled_json, teaching_of
+    from daemon.learning.requests import Enroll
+    from daemon.learning.sound_picking import event_recording
 
     answer = ask(settings.state_dir, {"do": "enroll", **wanted})
     if answer is not None:
@@ -179,8 +179,8 @@ def _at_microphone(settings: Config, wanted: dict[str, Any]) -> dict[str, Any]:
     """Guide at the running daemon's stream, else at the source that the configuration names."""
     from daemon.commands.meter import Meter
     from daemon.control import ask
-    from daemon.guiding import guided_at_source
-    from daemon.teaching_requests import Guided
+    from daemon.learning.guiding import guided_at_source
+    from daemon.learning.requests import Guided
 
     with Meter(wanted["name"], wanted["count"]) as meter:
         answer = ask(settings.state_dir, {"do": "guide", **wanted}, meter.show)
@@ -190,7 +190,7 @@ def _at_microphone(settings: Config, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _teacher(settings: Config) -> Teacher:
+    from daemon.learning.teacher import Teacher
     from daemon.models.choice import load_encoder
-    from daemon.teacher import Teacher
 
     return Teacher(settings, load_encoder(settings))

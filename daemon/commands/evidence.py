@@ -31,7 +31,7 @@ def list_clips(config: ConfigOption = None, as_json: JsonOption = False) -> None
 @group.command("verify", epilog="Example: heard evidence verify --config /etc/heard/heard.yaml")
 def verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Compare every clip with the ledger; exit code 1 if one was changed, is missing or is not known."""
-    from daemon.ledger import verify_ledger
+    from daemon.evidence.ledger import verify_ledger
 
     folder = _folder(config)
     findings = verify_ledger(folder) if folder.is_dir() else []

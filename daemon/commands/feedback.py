@@ -75,9 +75,9 @@ def _told(settings: Config, request: dict[str, Any]) -> dict[str, Any]:
 def _marked_here(settings: Config, request: dict[str, Any]) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from daemon.marking import Marking
+    from daemon.learning.marking import Marking
+    from daemon.learning.teacher import Teacher
     from daemon.models.choice import load_encoder
-    from daemon.teacher import Teacher
 
     marking = Marking(Teacher(settings, load_encoder(settings)))
     return asdict(marking.mark(request["event"], request["verdict"], apply=request["apply"]))

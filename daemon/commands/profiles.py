@@ -14,7 +14,7 @@ from daemon.commands import enroll
 from daemon.commands.options import ConfigOption, JsonOption, print_json
 
 if TYPE_CHECKING:
-    from daemon.teacher import Teacher
+    from daemon.learning.teacher import Teacher
     from fewshot_profiles.profile import Profile
 
 group = typer.Typer(help="The sounds that are known.", no_args_is_help=True)
@@ -47,7 +47,7 @@ def report(
 ) -> None:
     """Say how far a profile can be trusted, and what would make it better."""
     from daemon.commands.telling import report_lines
-    from daemon.report_page import report_page
+    from daemon.learning.report_page import report_page
     from foundation.atomic_file import write_atomically
 
     teacher = teacher_of(config)
@@ -153,8 +153,8 @@ def import_(
 def teacher_of(config: Path | None) -> Teacher:
     """Return who teaches on the configuration at `config`."""
     from daemon.config import load_config
+    from daemon.learning.teacher import Teacher
     from daemon.models.choice import load_encoder
-    from daemon.teacher import Teacher
 
     settings = load_config(config)
     return Teacher(settings, load_encoder(settings))

@@ -106,7 +106,7 @@ def try_out(
 
 
 def _run_tests(settings: Config, found: RuleSet, *, as_json: bool) -> None:
-    from daemon.rule_trials import run_trials
+    from daemon.deciding.trials import run_trials
 
     outcomes = list(run_trials(settings, found.trials))
     failed = [outcome for outcome in outcomes if outcome.faults]
@@ -130,7 +130,7 @@ def _run_tests(settings: Config, found: RuleSet, *, as_json: bool) -> None:
 def _try_on_history(settings: Config, found: RuleSet, seconds: float, *, as_json: bool) -> None:
     import time
 
-    from daemon.rules_past import dry_run
+    from daemon.deciding.past import dry_run
 
     run = dry_run(settings, found.rules, since=time.time() - seconds)
     fired = [verdict for verdict in run.verdicts if verdict.stopped is None]
@@ -171,7 +171,7 @@ def explain(
     """
     import time
 
-    from daemon.rules_past import kept_verdicts
+    from daemon.deciding.past import kept_verdicts
 
     settings, found = _read(config, path)
     moment = None if at is None else _moment(at)
@@ -200,7 +200,7 @@ def _would_be(
     settings: Config, found: RuleSet, rule: str, since: float, until: float | None
 ) -> list[Verdict]:
     """Return what a rule, as it is now, would make of what was heard."""
-    from daemon.rules_past import dry_run
+    from daemon.deciding.past import dry_run
 
     # What began before may still have gone on.
     run = dry_run(settings, found.rules, since=since - BEFORE_S, until=until)
@@ -209,7 +209,7 @@ def _would_be(
 
 def _sum_up(settings: Config, verdicts: list[Verdict], moment: float) -> None:
     """Say which trigger came nearest to a moment, and what was heard and nearly heard."""
-    from daemon.rules_past import heard_about, nearly_heard
+    from daemon.deciding.past import heard_about, nearly_heard
 
     nearest = max(verdicts, key=lambda each: (each.nearness, -abs(each.at - moment)), default=None)
     if nearest is not None:

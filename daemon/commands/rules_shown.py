@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from daemon.config import Config
-    from daemon.rule_trials import Outcome
+    from daemon.deciding.trials import Outcome
     from foundation.errors import Problem
     from rules.verdict import Verdict
 
@@ -26,7 +26,7 @@ def told(config: Config, verdict: Verdict) -> str:
     """Return when and what a verdict was about, in a line."""
     from datetime import datetime
 
-    from daemon.rules_past import clip_of
+    from daemon.deciding.past import clip_of
     from daemon.zone import local_zone
 
     at = datetime.fromtimestamp(verdict.at, local_zone()).isoformat(" ", timespec="seconds")
@@ -45,7 +45,7 @@ def told(config: Config, verdict: Verdict) -> str:
 
 def verdict_json(config: Config, verdict: Verdict) -> dict[str, Any]:
     """Return a verdict for a program to read."""
-    from daemon.rules_past import clip_of
+    from daemon.deciding.past import clip_of
 
     event = verdict.event
     clip = None if event is None else clip_of(config, event)

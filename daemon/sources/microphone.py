@@ -6,7 +6,9 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Self
 
-from daemon.devices import (
+from daemon.sources import BLOCK_S, STALL_S
+from daemon.sources.callback_queue import CallbackQueue
+from daemon.sources.devices import (
     CaptureDevice,
     choose_device,
     list_devices,
@@ -14,8 +16,6 @@ from daemon.devices import (
     stream_closed,
     stream_opened,
 )
-from daemon.sources import BLOCK_S, STALL_S
-from daemon.sources.callback_queue import CallbackQueue
 from foundation.errors import AudioDeviceError, SourceStalled
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _INVALID_CHANNELS = -9998
 class MicrophoneSource:
     """Records from one capture device, in blocks of `BLOCK_S`.
 
-    `device` is a name as `daemon.devices.choose_device` reads it, None for the default device; `rate_hz` None
+    `device` is a name as `choose_device` reads it, None for the default device; `rate_hz` None
     means the device's own rate. The end of the device, or `stall_s` without audio, raises SourceStalled.
     """
 

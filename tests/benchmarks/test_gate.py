@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import gate
 from benchmarks.mixtures import Mixture
-from daemon.listening import PREROLL_HOPS
+from daemon.streams.listening import PREROLL_HOPS
 from detectors.types import HOP_S
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from daemon.evidence import Clip
+from daemon.evidence.clips import Clip
 from detectors.types import AudioBlock, Phase, SoundEvent
 
 RATE_HZ = 8_000

@@ -12,9 +12,9 @@ import soundfile
 import soxr
 
 from daemon.app import App
+from daemon.evidence.recorder import EvidenceRecorder
 from daemon.history import History
 from daemon.parts import Parts, load_rule_set
-from daemon.recorder import EvidenceRecorder
 from daemon.sources.opening import open_source
 from daemon.status import ask_status
 from detectors.types import Phase

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from daemon.cli import app, main
-from daemon.evidence_store import EvidenceStore
-from daemon.retention import Limits
+from daemon.evidence.retention import Limits
+from daemon.evidence.store import EvidenceStore
 from daemon.state_lock import hold_state_folder
 from tests.daemon.home import recording
 from tests.daemon.sounds import clip

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from daemon.config import Config, GateConfig, find_config, load_config
-from daemon.retention import Limits
+from daemon.evidence.retention import Limits
 from daemon.sources.pcm import SampleFormat
 from daemon.sources.settings import FileSettings, MicrophoneSettings, PipeSettings
 from detectors.gate import GateSettings

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from daemon.commands.rules import group
+from daemon.deciding.journal import FILE_NAME, MAX_VERDICTS_PER_RULE, RulesJournal
 from daemon.history_file import open_history, write_events
-from daemon.rules_journal import FILE_NAME, MAX_VERDICTS_PER_RULE, RulesJournal
 from daemon.zone import local_zone
 from rules.verdict import Stopped, Verdict
 from tests.rules.sounds import sound

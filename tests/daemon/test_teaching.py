@@ -14,7 +14,7 @@ import soundfile
 
 from daemon.app import App
 from daemon.control import SOCKET_NAME, ask, daemon_runs
-from daemon.ear import saved_ambience
+from daemon.learning.ear import saved_ambience
 from daemon.parts import load_parts
 from detectors.types import DETECTION_RATE_HZ, Phase
 from foundation.errors import OwnerError

@@ -16,9 +16,9 @@ from daemon.audio_model.child import ModelPlace
 from daemon.audio_model.second_ears import SecondEars
 from daemon.audio_model.settings import AudioModelConfig
 from daemon.config import Config, EvidenceConfig
-from daemon.evidence_store import EvidenceStore
+from daemon.evidence.recorder import EvidenceRecorder
+from daemon.evidence.store import EvidenceStore
 from daemon.parts import Parts, load_rule_set
-from daemon.recorder import EvidenceRecorder
 from detectors.types import Phase
 from rules.model import DESCRIBE
 from tests.daemon.home import Witness, configuration, file_stream, parts, recording

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from daemon.home_states import HomeStates
+from daemon.deciding.home_states import HomeStates
 from foundation.errors import ActionError, EndpointUnavailable
 from integrations.home_assistant.rest import HomeAssistant
 from rules.facts import Confirmation, EntityState

@@ -1,0 +1,1 @@
+"""What follows from a sound, and through which door it leaves."""

@@ -1,0 +1,1 @@
+"""The rules of the running daemon: in force, remembered, written down."""

@@ -1,0 +1,126 @@
+"""The rules of the running daemon: in force, remembered, written down, and told what they ask about."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Self
+
+from daemon.deciding.home_states import HomeStates
+from daemon.deciding.journal import FILE_NAME, RulesJournal
+from daemon.deciding.memory import RulesMemory
+from daemon.deciding.reactions import Reactions
+from daemon.zone import local_zone
+from rules.engine import Engine
+from rules.facts import MqttMessage
+from rules.recorded import rules_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from daemon.deciding.reactions import Reach
+    from detectors.types import SoundEvent
+    from integrations.home_assistant.rest import HomeAssistant
+    from integrations.mqtt import MqttLink
+    from integrations.mqtt_listening import Said
+    from rules.model import Rule
+
+
+class Rulebook:
+    """Works while its `async with` lasts. `reactions` is who hears sounds."""
+
+    def __init__(
+        self,
+        rules: tuple[Rule, ...],
+        state_dir: Path,
+        clip_url: Callable[[SoundEvent], str],
+        *,
+        link: MqttLink | None,
+        home: HomeAssistant | None,
+        poll_s: float,
+    ) -> None:
+        self._rules = rules
+        self._clip_url = clip_url
+        self._link = link
+        self._zone = local_zone()
+        self.journal = RulesJournal(state_dir / FILE_NAME)
+        self._memory = RulesMemory(state_dir / "rules_state.json")
+        self._engine = self._engine_of(rules)
+        self._reactions: Reactions | None = None
+        self._home = home
+        self._poll_s = poll_s
+
+    @property
+    def reactions(self) -> Reactions:
+        """Who hears sounds; there once `begin` was called."""
+        assert self._reactions is not None
+        return self._reactions
+
+    def begin(self, reach: Reach) -> None:
+        """Let sounds that come from now on have their consequences with those in `reach`."""
+        now = time.time()
+        self._reactions = Reactions(
+            self._engine,
+            self._memory.load(self._engine, now),
+            reach,
+            rules=rules_digest(self._rules),
+            began_at=now,
+        )
+        self._watch()
+
+    def use(self, rules: tuple[Rule, ...]) -> None:
+        """Let other rules decide from now on."""
+        self._engine = self._engine_of(rules)
+        self.reactions.use(self._engine, rules=rules_digest(rules))
+        self._watch()
+
+    def tasks(self) -> Mapping[str, Coroutine[None, None, None]]:
+        """Return what has to run beside the daemon's other work."""
+        reactions = self.reactions
+        tasks = {
+            "rules": reactions.keep_time(),
+            "rules memory": self._memory.keep(lambda: reactions.state),
+        }
+        if self._home is not None:
+            states = HomeStates(
+                self._home,
+                lambda: self._engine.entities,
+                reactions.on_fact,
+                now=reactions.now,
+                poll_s=self._poll_s,
+            )
+            tasks["home assistant"] = states.run()
+        return tasks
+
+    async def __aenter__(self) -> Self:
+        await self.journal.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._link is not None:
+            self._link.watch((), self._on_said)
+        try:
+            if self._reactions is not None:
+                await asyncio.to_thread(self._memory.save, self._reactions.state)
+        finally:
+            await self.journal.__aexit__(kind, error, trace)
+
+    def _engine_of(self, rules: tuple[Rule, ...]) -> Engine:
+        return Engine(rules, self._clip_url, self._zone, note=self.journal.verdict)
+
+    def _watch(self) -> None:
+        if self._link is not None:
+            self._link.watch(self._engine.topics, self._on_said)
+
+    def _on_said(self, said: Said) -> None:
+        message = MqttMessage(
+            topic=said.topic,
+            payload=said.payload.decode(errors="replace"),
+            at=self.reactions.now(),
+            retained=said.retained,
+        )
+        self.reactions.on_fact(message)

@@ -1,0 +1,1 @@
+"""Clips: kept, described, chained in a ledger, and thrown away in time."""

@@ -1,0 +1,1 @@
+"""How the daemon learns: teaching, marks, promises, and the profiles in force."""

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from daemon.evidence.recorder import EvidenceRecorder
+from daemon.evidence.retention import Limits
+from daemon.evidence.store import EvidenceStore
+from daemon.streams import capture as capture_module
+from daemon.streams.capture import Capture
+from daemon.streams.health import Health
+from daemon.streams.inbox import Delivery, Inbox
+from foundation.errors import AudioDeviceError, AudioFileError, HeardError, SourceStalled
+from tests.doubles import MemorySource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from daemon.sources import AudioSource
+
+_RATE_HZ = 16_000
+
+
+class _Script:
+    """Hands out one source after another."""
+
+    def __init__(self, *steps: Callable[[], AudioSource]) -> None:
+        self.steps = list(steps)
+
+    def __call__(self) -> AudioSource:
+        return self.steps.pop(0)()
+
+
+def _source(failure: HeardError | None = None, dropped: tuple[range, ...] = ()) -> Callable[[], AudioSource]:
+    samples = np.full((1, 1_600), 0.1, np.float32)
+    return lambda: MemorySource(samples, rate_hz=_RATE_HZ, failure=failure, dropped=dropped)
+
+
+def _missing() -> AudioSource:
+    raise AudioDeviceError("No microphone is plugged in.")
+
+
+def _broken() -> AudioSource:
+    raise ZeroDivisionError("a fault of ours")
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox(["kitchen"])
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> EvidenceRecorder:
+    store = EvidenceStore(
+        tmp_path, limits=Limits(keep_days=1, max_bytes=10**9, max_clips_per_profile=10), heard_version="0"
+    )
+    return EvidenceRecorder(store, before_s=5, after_s=5, encoder_id="none")
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture_module, "BACKOFF_FIRST_S", 0.001)
+
+
+def _capture(inbox: Inbox, recorder: EvidenceRecorder, script: _Script, *, needed: bool = False) -> Capture:
+    return Capture(
+        "kitchen", open_source=script, inbox=inbox, recorder=recorder, patient=False, needed_at_start=needed
+    )
+
+
+async def _all(inbox: Inbox) -> list[Delivery]:
+    inbox.finish()
+    deliveries: list[Delivery] = []
+    while taken := await inbox.take():
+        deliveries += taken
+    return deliveries
+
+
+async def test_delivers_a_stream_that_ends(inbox: Inbox, recorder: EvidenceRecorder) -> None:
+    """A complete file is opened, heard and closed, once."""
+    capture = _capture(inbox, recorder, _Script(_source()))
+
+    await capture.run()
+
+    [delivery] = await _all(inbox)
+    assert delivery.opening is not None
+    assert delivery.block is not None
+    assert delivery.block.samples.shape == (1, 1_600)
+    assert delivery.closed
+    assert (capture.failure, capture.problem, capture.online, capture.reopened) == (None, "", False, 0)
+
+
+async def test_opens_a_stalled_source_again(
+    inbox: Inbox, recorder: EvidenceRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a stall a new session begins, with a clock of its own; the trouble is logged once."""
+    stall = _source(SourceStalled("no audio for 5 s"))
+    capture = _capture(inbox, recorder, _Script(stall, stall, _source()))
+
+    await capture.run()
+
+    deliveries = await _all(inbox)
+    assert [(d.opening is not None, d.closed) for d in deliveries] == [(True, True)] * 3
+    assert capture.reopened == 2
+    assert capture.problem == ""
+    assert caplog.messages.count("kitchen: no audio for 5 s; trying again") == 2
+
+
+async def test_waits_for_a_microphone_that_comes_late(
+    inbox: Inbox, recorder: EvidenceRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A USB microphone may enumerate after the daemon started; waiting for it is said once."""
+    capture = _capture(inbox, recorder, _Script(_missing, _missing, _missing, _source()))
+
+    await capture.run()
+
+    assert len(await _all(inbox)) == 1
+    assert caplog.messages.count("kitchen: No microphone is plugged in.; trying again") == 1
+
+
+async def test_gives_up_at_start_where_the_device_is_all_there_is(
+    inbox: Inbox, recorder: EvidenceRecorder
+) -> None:
+    """With one stream, a missing microphone is the owner's to mend, now."""
+    capture = _capture(inbox, recorder, _Script(_missing), needed=True)
+
+    await capture.run()
+
+    assert isinstance(capture.failure, AudioDeviceError)
+    assert capture.tried.is_set()
+
+
+async def test_waits_for_the_only_microphone_once_it_was_there(
+    inbox: Inbox, recorder: EvidenceRecorder
+) -> None:
+    """A microphone that is unplugged later is waited for, even if it is the only one."""
+    capture = _capture(
+        inbox, recorder, _Script(_source(SourceStalled("unplugged")), _missing, _source()), needed=True
+    )
+
+    await capture.run()
+
+    assert capture.failure is None
+    assert len(await _all(inbox)) == 2
+
+
+async def test_a_bad_file_ends_its_stream_with_what_it_held(inbox: Inbox, recorder: EvidenceRecorder) -> None:
+    """Reading a damaged file again would only give the same events again."""
+    capture = _capture(inbox, recorder, _Script(_source(AudioFileError("x.flac: cut short"))))
+
+    await capture.run()
+
+    [delivery] = await _all(inbox)
+    assert delivery.closed
+    assert str(capture.failure) == capture.problem == "x.flac: cut short"
+
+
+async def test_a_fault_of_ours_keeps_the_stream_alive(
+    inbox: Inbox, recorder: EvidenceRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nobody foresaw is logged with its place in the code, and the stream is opened again."""
+    capture = _capture(inbox, recorder, _Script(_broken, _source()))
+
+    await capture.run()
+
+    assert len(await _all(inbox)) == 1
+    assert any(record.exc_info for record in caplog.records)
+
+
+async def test_shows_lost_audio(inbox: Inbox, recorder: EvidenceRecorder) -> None:
+    """What a source dropped is counted and shows in the health."""
+    capture = _capture(inbox, recorder, _Script(_source(dropped=(range(320, 960),))))
+
+    await capture.run()
+
+    assert capture.dropped_samples == 640
+    assert capture.health is Health.DROPPING
+
+
+async def test_stopping_closes_the_stream(inbox: Inbox, recorder: EvidenceRecorder) -> None:
+    """A capture that is cancelled tells the listener that its stream has ended."""
+    capture = _capture(inbox, recorder, _Script(_source()))
+    running = asyncio.create_task(capture.run())
+    assert (await inbox.take())[0].opening is not None
+
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert (await _all(inbox))[-1].closed
+    assert not capture.online
