@@ -7,7 +7,7 @@ import logging
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Self
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from integrations.mqtt_listening import Said
 
 BACKOFF_FIRST_S = 1.0
-BACKOFF_MAX_S = 60.0
-"""A broker that was away for a day is found again within a minute."""
+BACKOFF_MAX_S = 2.0
+"""A broker that comes back after a day is found again so soon: an alarm may be waiting for it."""
 
 STEADY_AFTER_S = 30.0
 """A connection that lasted this long was a good one."""
@@ -58,12 +58,16 @@ class Broker:
     keepalive_s: int = 30
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Message:
     topic: str
     payload: bytes
     qos: int
     retain: bool
+    id: str = ""
+    """What tells the other side that a message is the same one again; empty: it has none."""
+    acknowledged: asyncio.Future[None] | None = None
+    """Who waits for the broker to have it. Such a message is never dropped for others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,20 +125,31 @@ class MqttLink:
 
         Raises ActionError for a topic, a payload or a quality of service that MQTT does not know.
         """
-        check_topic(topic)
-        if qos not in {0, 1, 2}:
-            raise ActionError(f"the quality of service of an MQTT message is 0, 1 or 2, not {qos!r}")
+        message = _message(topic, payload, qos, retain=retain)
+        if not fleeting or self._connected:
+            self._put(message)
+
+    async def deliver(
+        self,
+        topic: str,
+        payload: str,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        id: str = "",  # noqa: A002 - what it is
+    ) -> None:
+        """Send a message, and return when the broker has it; cancelled before, it is not sent any more.
+
+        Raises ActionError as `publish` does.
+        """
+        acknowledged = asyncio.get_running_loop().create_future()
+        message = replace(_message(topic, payload, qos, retain=retain), id=id, acknowledged=acknowledged)
+        self._put(message)
         try:
-            content = payload.encode()
-        except UnicodeEncodeError as error:
-            raise ActionError(f"the MQTT payload for {topic!r} is not valid Unicode: {error}") from error
-        if fleeting and not self._connected:
-            return
-        if len(self._messages) >= MAX_WAITING:
-            self._messages.popleft()
-            self._dropped += 1
-        self._messages.append(_Message(topic=topic, payload=content, qos=qos, retain=retain))
-        self._wake.set()
+            await acknowledged
+        finally:
+            with suppress(ValueError):
+                self._messages.remove(message)
 
     def set_state(self, topic: str, payload: str, *, at_rest: str | None = None) -> None:
         """Make `payload` the retained value of `topic`; `at_rest` is what a clean stop leaves there."""
@@ -176,6 +191,15 @@ class MqttLink:
         finally:
             if self._messages:
                 _log.warning("stopped with %d MQTT messages that were never delivered", len(self._messages))
+
+    def _put(self, message: _Message) -> None:
+        if len(self._messages) >= MAX_WAITING:
+            oldest = next((each for each in self._messages if each.acknowledged is None), None)
+            if oldest is not None:
+                self._messages.remove(oldest)
+                self._dropped += 1
+        self._messages.append(message)
+        self._wake.set()
 
     async def _run(self) -> None:
         backoff = Backoff(first_s=BACKOFF_FIRST_S, most_s=BACKOFF_MAX_S, steady_after_s=STEADY_AFTER_S)
@@ -256,6 +280,8 @@ class MqttLink:
             # While we waited for the broker, this one may have become the oldest of too many.
             if self._messages and self._messages[0] is message:
                 self._messages.popleft()
+            if message.acknowledged is not None and not message.acknowledged.done():
+                message.acknowledged.set_result(None)
 
     def _came_up(self) -> None:
         self._connected = True
@@ -274,3 +300,14 @@ class MqttLink:
                 self._broker.port,
                 error,
             )
+
+
+def _message(topic: str, payload: str, qos: int, *, retain: bool) -> _Message:
+    check_topic(topic)
+    if qos not in {0, 1, 2}:
+        raise ActionError(f"the quality of service of an MQTT message is 0, 1 or 2, not {qos!r}")
+    try:
+        content = payload.encode()
+    except UnicodeEncodeError as error:
+        raise ActionError(f"the MQTT payload for {topic!r} is not valid Unicode: {error}") from error
+    return _Message(topic=topic, payload=content, qos=qos, retain=retain)

@@ -214,6 +214,31 @@ async def test_the_oldest_messages_go_when_too_many_wait(
     assert "5 MQTT messages that were never delivered" in caplog.text
 
 
+async def test_a_delivery_is_over_when_the_broker_has_it(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for one is not dropped for others; one that is given up is not sent any more."""
+    mosquitto.stop()
+    monkeypatch.setattr(mqtt, "MAX_WAITING", 3)
+    async with link_to(mosquitto) as link:
+        waiting = asyncio.create_task(link.deliver("a", "kept", retain=True))
+        given_up = asyncio.create_task(link.deliver("a", "given up", retain=True))
+        await asyncio.sleep(0)
+        for number in range(4):
+            link.publish("b", str(number))
+        assert (link.waiting_messages, link.dropped_messages) == (3, 3)
+        given_up.cancel()
+        await asyncio.wait({given_up})
+        assert not waiting.done()
+        mosquitto.start()
+        async with asyncio.timeout(PATIENCE_S):
+            await waiting
+        await until(lambda: link.waiting_messages == 0)
+        assert (await retained(mosquitto))["a"] == "kept"
+    with pytest.raises(ActionError, match="subscribers"):
+        await link.deliver("home/#", "x")
+
+
 async def test_a_killed_daemon_is_announced_by_its_last_will(mosquitto: Mosquitto) -> None:
     """A `kill -9` leaves `offline` with the broker."""
     program = f"""
