@@ -30,6 +30,7 @@ from daemon.state_lock import hold_state_folder
 from daemon.status import serve_status
 from daemon.streams.capture import Capture
 from daemon.streams.inbox import Inbox
+from daemon.switches import FILE_NAME, Switches
 from daemon.vitals import Body, Tally, Vitals
 from integrations.topics import Topics
 
@@ -63,6 +64,8 @@ class App:
         self._notifier = Notifier()
         self._inbox = Inbox(config.streams)
         self._stopping = asyncio.Event()
+        self.switches: Switches | None = None
+        """What the owner turns on and off; there once it runs."""
 
     def stop(self) -> None:
         """Let `run` come to its end."""
@@ -78,6 +81,7 @@ class App:
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
             stack.enter_context(hold_state_folder(config.state_dir))
+            switches = self.switches = self._switches()
             history = await enter(History(config.state_dir / "history.sqlite"))
             recorder = await enter(self._recorder())
             link = None if config.mqtt is None else await enter(link_to(config.mqtt, node=config.node))
@@ -99,7 +103,15 @@ class App:
             )
             poll_s = 0.0 if config.home_assistant is None else config.home_assistant.poll_s
             rulebook = await enter(
-                Rulebook(parts.rules, config.state_dir, self._clip_url, link=link, home=home, poll_s=poll_s)
+                Rulebook(
+                    parts.rules,
+                    config.state_dir,
+                    self._clip_url,
+                    switches=switches,
+                    link=link,
+                    home=home,
+                    poll_s=poll_s,
+                )
             )
             reach = Reach(
                 history=history,
@@ -119,6 +131,7 @@ class App:
                     parts.encoder,
                     recorder,
                     in_force=parts.profiles,
+                    switches=switches,
                     adopt=lambda profiles: _listened_for(
                         names_heard(config, profiles), announcer, rule_files
                     ),
@@ -127,7 +140,7 @@ class App:
             if link is not None and config.mqtt is not None:
                 topics = Topics(prefix=config.mqtt.prefix, node=config.node)
                 school.answer_over(MqttRequests(link, topics, school.desk))
-            captures = self._captures(recorder)
+            captures = self._captures(recorder, switches)
             body = Body(
                 node=config.node,
                 state_dir=config.state_dir,
@@ -150,7 +163,7 @@ class App:
             stack.callback(self._notifier.stopping)
             await self._work(
                 captures,
-                self._hear(captures, rulebook.reactions, recorder, school, second),
+                self._hear(captures, rulebook.reactions, recorder, school, second, switches),
                 {
                     **rulebook.tasks(),
                     "vitals": vitals.run(),
@@ -189,7 +202,9 @@ class App:
             for capture in captures.values():
                 await capture.tried.wait()
             if any(capture.failure is None for capture in captures.values()):
-                _log.info("listening on %s; profiles: %d", ", ".join(captures), len(self._parts.profiles))
+                wanted = [stream for stream, capture in captures.items() if capture.listening]
+                where = ", ".join(wanted) or "nothing: every stream is switched off"
+                _log.info("listening on %s; profiles: %d", where, len(self._parts.profiles))
                 self._notifier.ready("listening")
                 for observer in self._observers:
                     observer.ready()
@@ -202,10 +217,12 @@ class App:
         recorder: EvidenceRecorder,
         school: School,
         second: SecondEars,
+        switches: Switches,
     ) -> None:
         """Take every piece of work that the pipeline has finished to whom it concerns."""
         parts, ear = self._parts, school.ear
-        pipeline = make_pipeline(self._config, parts.encoder, parts.profiles, tap=ear)
+        profiles = switches.as_set(parts.profiles)
+        pipeline = make_pipeline(self._config, parts.encoder, profiles, tap=ear)
         gather = len(captures) > 1
         async for heard in hear(self._inbox, pipeline, gather=gather, orders=school.orders, ear=ear):
             school.heard(heard)
@@ -247,9 +264,15 @@ class App:
 
         return RuleFiles(config.rules, read=read, in_force=parts.rules, adopt=adopt)
 
-    def _captures(self, recorder: EvidenceRecorder) -> dict[str, Capture]:
+    def _switches(self) -> Switches:
+        switches = Switches(self._config.state_dir / FILE_NAME, streams=self._config.streams)
+        switches.rules_are(self._parts.rules)
+        switches.profiles_are(self._parts.profiles)
+        return switches
+
+    def _captures(self, recorder: EvidenceRecorder, switches: Switches) -> dict[str, Capture]:
         streams = self._config.streams
-        return {
+        captures = {
             stream: Capture(
                 stream,
                 open_source=partial(open_source, settings),
@@ -257,9 +280,17 @@ class App:
                 recorder=recorder,
                 patient=settings.source == "file",
                 needed_at_start=len(streams) == 1,
+                listening=switches.listening(stream),
             )
             for stream, settings in streams.items()
         }
+
+        def look_at_switches() -> None:
+            for stream, capture in captures.items():
+                capture.listen(on=switches.listening(stream))
+
+        switches.on_change(look_at_switches)
+        return captures
 
     def _clip_url(self, event: SoundEvent) -> str:
         return clip_path(self._config.evidence_folder, event).absolute().as_uri()

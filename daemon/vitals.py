@@ -151,7 +151,8 @@ class Vitals:
             self._line_told = line
             self._notifier.status(line)
         for capture in self._body.captures.values():
-            level = logging.DEBUG if capture.health is Health.OK else logging.WARNING
+            wanted = {Health.OK, Health.DISABLED}
+            level = logging.DEBUG if capture.health in wanted else logging.WARNING
             self._changes.note(f"health of {capture.stream}", capture.health.value, level=level)
             self._announce(capture)
         announcer = self._body.announcer
@@ -162,7 +163,13 @@ class Vitals:
             announcer.stats(self._stats())
 
     def _feed_watchdog(self) -> None:
-        """Feed it only if audio arrived and was worked through since the last time: a deaf daemon starves."""
+        """Feed it only if audio arrived and was worked through since the last time: a deaf daemon starves.
+
+        One whose owner has switched every stream off is not deaf.
+        """
+        if not any(capture.listening for capture in self._body.captures.values()):
+            self._notifier.alive()
+            return
         received = sum(capture.received_samples for capture in self._body.captures.values())
         progress = (received, self._body.tally.rounds)
         if all(now > before for now, before in zip(progress, self._progress_fed, strict=True)):

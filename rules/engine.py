@@ -29,8 +29,9 @@ class Engine:
     """Decides what follows from each fact. Holds the rules and nothing that changes.
 
     `clip_url` names the clip of an event, whether or not it is kept; `zone` is the owner's time zone; `note`
-    is told what each rule made of what concerned it. A step costs what the rules for the fact's own profile,
-    topic or entity cost, however many others there are.
+    is told what each rule made of what concerned it. The rules in `disabled` follow what happens, and do not
+    fire. A step costs what the rules for the fact's own profile, topic or entity cost, however many others
+    there are.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class Engine:
         zone: tzinfo,
         *,
         note: Callable[[Verdict], None] | None = None,
+        disabled: frozenset[str] = frozenset(),
     ) -> None:
         self._house = House(clip_url=clip_url, zone=zone)
         self._note = note
+        self._disabled = disabled
         self._index = Index(rules)
 
     @property
@@ -67,7 +70,10 @@ class Engine:
         return self.adopt(load_state(data))
 
     def adopt(self, state: EngineState) -> EngineState:
-        """Return another engine's state without what belongs to rules, triggers or actions not here."""
+        """Return another engine's state without what belongs to rules, triggers or actions not here.
+
+        What a disabled rule had begun ends as well.
+        """
         index = self._index
         watched = index.watches.__contains__
         adopted = EngineState(
@@ -100,7 +106,7 @@ class Engine:
         if not (watches or self._remembers(fact)) and (state.wake_at is None or state.wake_at > now):
             return state, ()
         draft = Draft(state, now)
-        step = Step(draft, index, self._house, self._note)
+        step = Step(draft, index, self._house, self._note, self._disabled)
         if len(state.alarms) < len(index.clocks):
             set_clocks(step, now)
         if fact is not None:
@@ -130,7 +136,7 @@ class Engine:
     def _adopted_runs(self, state: EngineState) -> Iterator[tuple[str, Any]]:
         for rule_id, runs in state.runs.items():
             rule = self._index.rules.get(rule_id)
-            program = "" if rule is None else digest(rule.actions)
+            program = "" if rule is None or rule_id in self._disabled else digest(rule.actions)
             if kept := tuple(run for run in runs if run.program == program):
                 yield rule_id, kept
 

@@ -15,6 +15,8 @@ from rules.index import Index, Watch
 from rules.state import Cause
 from rules.verdict import Stopped, Verdict
 
+SWITCHED_OFF = Stopped("disabled", "the rule is switched off")
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -26,11 +28,17 @@ class Step:
     index: Index
     house: House
     note: Callable[[Verdict], None] | None
+    disabled: frozenset[str]
+    """The ids of rules that may not fire."""
 
     def fire(self, watch: Watch, cause: Cause) -> bool:
         """Let a rule fire whose trigger is met; tell whether it did."""
         told = self.note is not None
-        stopped = fire(self.draft, Firing(self.house, self.draft.world, watch.rule, cause, told, watch.plain))
+        if watch.rule.id in self.disabled:
+            stopped: Stopped | None = SWITCHED_OFF
+        else:
+            firing = Firing(self.house, self.draft.world, watch.rule, cause, told, watch.plain)
+            stopped = fire(self.draft, firing)
         if told:
             self.tell(watch, cause.at, stopped, event=cause.event, told=cause.told)
         return stopped is None

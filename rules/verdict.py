@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from detectors.types import SoundEvent
 
 GATES = (
-    "payload", "state", "score", "for", "after", "count", "sequence", "template", "condition",
+    "payload", "state", "score", "for", "after", "count", "sequence", "disabled", "template", "condition",
     "cooldown", "keep_firing_for", "mode",
 )  # fmt: skip
 """What can stop a rule, in the order in which it is passed: the later, the nearer it came."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from daemon.deciding.home_states import HomeStates
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from daemon.deciding.reactions import Reach
+    from daemon.switches import Switches
     from detectors.types import SoundEvent
     from integrations.home_assistant.rest import HomeAssistant
     from integrations.mqtt import MqttLink
@@ -37,17 +39,19 @@ class Rulebook:
         state_dir: Path,
         clip_url: Callable[[SoundEvent], str],
         *,
+        switches: Switches,
         link: MqttLink | None,
         home: HomeAssistant | None,
         poll_s: float,
     ) -> None:
         self._rules = rules
+        self._switches = switches
         self._clip_url = clip_url
         self._link = link
         self._zone = local_zone()
         self.journal = RulesJournal(state_dir / FILE_NAME)
         self._memory = RulesMemory(state_dir / "rules_state.json")
-        self._engine = self._engine_of(rules)
+        self._engine = self._make_engine()
         self._reactions: Reactions | None = None
         self._home = home
         self._poll_s = poll_s
@@ -65,16 +69,17 @@ class Rulebook:
             self._engine,
             self._memory.load(self._engine, now),
             reach,
-            rules=rules_digest(self._rules),
+            rules=self._digest(),
             began_at=now,
         )
         self._watch()
+        self._switches.on_change(self._look_at_switches)
 
     def use(self, rules: tuple[Rule, ...]) -> None:
         """Let other rules decide from now on."""
-        self._engine = self._engine_of(rules)
-        self.reactions.use(self._engine, rules=rules_digest(rules))
-        self._watch()
+        self._rules = rules
+        self._use_engine()
+        self._switches.rules_are(rules)
 
     def tasks(self) -> Mapping[str, Coroutine[None, None, None]]:
         """Return what has to run beside the daemon's other work."""
@@ -109,8 +114,23 @@ class Rulebook:
         finally:
             await self.journal.__aexit__(kind, error, trace)
 
-    def _engine_of(self, rules: tuple[Rule, ...]) -> Engine:
-        return Engine(rules, self._clip_url, self._zone, note=self.journal.verdict)
+    def _look_at_switches(self) -> None:
+        if self._switches.disabled(self._rules) != self._disabled:
+            self._use_engine()
+
+    def _use_engine(self) -> None:
+        self._engine = self._make_engine()
+        self.reactions.use(self._engine, rules=self._digest())
+        self._watch()
+
+    def _make_engine(self) -> Engine:
+        disabled = self._disabled = self._switches.disabled(self._rules)
+        # One that is switched off goes on following what happens; one that its file disables does nothing.
+        rules = [replace(rule, enabled=rule.enabled or rule.id not in disabled) for rule in self._rules]
+        return Engine(rules, self._clip_url, self._zone, note=self.journal.verdict, disabled=disabled)
+
+    def _digest(self) -> str:
+        return rules_digest(replace(rule, enabled=rule.id not in self._disabled) for rule in self._rules)
 
     def _watch(self) -> None:
         if self._link is not None:

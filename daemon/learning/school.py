@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from daemon.evidence.recorder import EvidenceRecorder
     from daemon.hearing import Heard
     from daemon.mqtt_requests import MqttRequests
+    from daemon.switches import Switches
     from detectors.encoders import Encoder
     from fewshot_profiles.profile import Profile
 
@@ -54,10 +55,13 @@ class School:
         recorder: EvidenceRecorder,
         *,
         in_force: tuple[Profile, ...],
+        switches: Switches,
         adopt: Callable[[tuple[Profile, ...]], None],
     ) -> None:
         self._config = config
         self._adopt = adopt
+        self._switches = switches
+        self._matched = switches.as_set(in_force)
         self._stack = AsyncExitStack()
         self._changes = Changes(_log)
         self._listened_for: asyncio.Future[None] | None = None
@@ -108,6 +112,7 @@ class School:
     async def __aenter__(self) -> Self:
         folder = ambience_folder(self._config)
         await asyncio.to_thread(self.ear.load, folder, list(self._config.streams))
+        self._switches.on_change(self._look_at_switches)
         self._stack.push_async_callback(self._save_ambience)
         await self._stack.enter_async_context(self._memory)
         self._stack.callback(self.desk.close)
@@ -120,8 +125,18 @@ class School:
         await self._stack.__aexit__(kind, error, trace)
 
     def _put_in_force(self, profiles: tuple[Profile, ...]) -> None:
-        self._listened_for = self.orders.listen_for(Matcher(profiles))
+        self._match(self._switches.as_set(profiles))
         self._adopt(profiles)
+        self._switches.profiles_are(profiles)
+
+    def _look_at_switches(self) -> None:
+        profiles = self._switches.as_set(self.files.profiles)
+        if [each.threshold for each in profiles] != [each.threshold for each in self._matched]:
+            self._match(profiles)
+
+    def _match(self, profiles: tuple[Profile, ...]) -> None:
+        self._matched = profiles
+        self._listened_for = self.orders.listen_for(Matcher(profiles))
 
     async def _keep_ambience(self) -> None:
         while True:

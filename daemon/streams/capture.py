@@ -26,6 +26,8 @@ BACKOFF_MAX_S = 30.0
 STEADY_AFTER_S = 10.0
 """A source that delivered for this long was a good one."""
 
+SWITCHED_OFF = "switched off; its source is closed"
+
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +36,7 @@ class Capture:
 
     A stalled source and a missing device are tried again for ever; anything else that the owner must mend
     ends the stream and stands in `failure`. With `needed_at_start`, a device that is missing at the first
-    try ends it too.
+    try ends it too. A stream that does not listen has no source open: nothing of it is heard or held.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Capture:
         recorder: EvidenceRecorder,
         patient: bool,
         needed_at_start: bool,
+        listening: bool = True,
     ) -> None:
         self.stream = stream
         self.online = False
@@ -63,6 +66,14 @@ class Capture:
         self._meter = HealthMeter()
         self._dropped_before = 0
         self._dropped_by_source = 0
+        self._on = asyncio.Event()
+        self._limit: asyncio.Timeout | None = None
+        self.listen(on=listening)
+
+    @property
+    def listening(self) -> bool:
+        """Whether it is wanted that this stream is heard."""
+        return self._on.is_set()
 
     @property
     def dropped_samples(self) -> int:
@@ -72,15 +83,26 @@ class Capture:
     @property
     def health(self) -> Health:
         """How well this stream hears."""
-        return self._meter.health
+        return self._meter.health if self.listening else Health.DISABLED
+
+    def listen(self, *, on: bool) -> None:
+        """Open the source, or close it: sounds that go on end, and what was held of the stream is let go."""
+        if on:
+            self._on.set()
+        elif self.listening:
+            self._on.clear()
+            if self._limit is not None:
+                self._limit.reschedule(asyncio.get_running_loop().time())
 
     async def run(self) -> None:
         """Return when the audio is complete, or cannot be had without the owner."""
         backoff = Backoff(first_s=BACKOFF_FIRST_S, most_s=BACKOFF_MAX_S, steady_after_s=STEADY_AFTER_S)
         while True:
+            await self._wanted()
             began = time.monotonic()
             try:
-                await self._session()
+                if not await self._session_while_wanted():
+                    continue
             except (SourceStalled, AudioDeviceError) as error:
                 if isinstance(error, AudioDeviceError) and self._needed_at_start and not self.tried.is_set():
                     self._give_up(error)
@@ -100,12 +122,38 @@ class Capture:
             await asyncio.sleep(backoff.after(time.monotonic() - began))
             self.reopened += 1
 
+    async def _wanted(self) -> None:
+        """Wait until the stream is to be heard."""
+        if self.listening:
+            return
+        self.tried.set()
+        self.problem = SWITCHED_OFF
+        _log.info("%s: %s", self.stream, SWITCHED_OFF)
+        await self._on.wait()
+        self.problem = ""
+        _log.info("%s: switched on", self.stream)
+
+    async def _session_while_wanted(self) -> bool:
+        """Tell whether the audio is complete; it is not where the stream was switched off meanwhile."""
+        try:
+            async with asyncio.timeout(None) as limit:
+                self._limit = limit
+                await self._session()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        finally:
+            self._limit = None
+        return self.listening and not limit.expired()
+
     async def _session(self) -> None:
         """Open the source once and take what it gives."""
         async with self._open_source() as source:
             self.tried.set()
             try:
                 async for block in source.blocks():
+                    if not self.listening:
+                        break
                     if not self.online:
                         self._begin(source)
                     self._accept(block, source)
