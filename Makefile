@@ -5,13 +5,18 @@ VENV := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
 PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --disable-pip-version-check
 
+# Home Assistant pins older libraries than heard, so that it needs an environment of its own.
+HOME_ASSISTANT_VENV := .venv-home-assistant
+HOME_ASSISTANT_TESTS := tests/home_assistant
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint clean
+.PHONY: help run test test-home-assistant lint clean
 
 help:
 	@echo 'make run    set everything up and watch heard hear (ARGS="--once" ends after one scene)'
 	@echo 'make test   set everything up and run the tests (ARGS="-k gate" picks some)'
+	@echo 'make test-home-assistant  the tests against a real Home Assistant and a real broker'
 	@echo 'make lint   ruff, mypy and import-linter'
 	@echo 'make clean  remove all that these targets made, .venv too'
 
@@ -21,6 +26,10 @@ run: $(VENV)/.for-running
 test: $(VENV)/.for-developing
 	$(PYTHON_IN_VENV) -m pytest -m "not slow" $(ARGS)
 
+# heard itself runs from its own environment, as a program beside Home Assistant.
+test-home-assistant: $(VENV)/.for-developing $(HOME_ASSISTANT_VENV)/.ready
+	$(HOME_ASSISTANT_VENV)/bin/python -m pytest -c $(HOME_ASSISTANT_TESTS)/pytest.ini $(HOME_ASSISTANT_TESTS) $(ARGS)
+
 lint: $(VENV)/.for-developing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -28,7 +37,7 @@ lint: $(VENV)/.for-developing
 	$(VENV)/bin/lint-imports
 
 clean:
-	rm -rf $(VENV) build dist heard-demo *.egg-info
+	rm -rf $(VENV) $(HOME_ASSISTANT_VENV) build dist heard-demo *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -71,3 +80,17 @@ $(PYTHON_IN_VENV):
 	    echo 'Elsewhere, name one: make run PYTHON=/path/to/python3.12' >&2; \
 	fi; \
 	exit 1
+
+# Home Assistant 2024.3.3 runs on Python 3.11 and 3.12; HOME_ASSISTANT_PYTHON=… names another one.
+$(HOME_ASSISTANT_VENV)/.ready: $(HOME_ASSISTANT_TESTS)/requirements.txt
+	@for python in $(HOME_ASSISTANT_PYTHON) python3.11 python3.12 python3; do \
+	    "$$python" -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	        >/dev/null 2>&1 || continue; \
+	    echo "Making $(HOME_ASSISTANT_VENV) with $$("$$python" --version)"; \
+	    "$$python" -m venv --clear $(HOME_ASSISTANT_VENV); \
+	    exit; \
+	done; \
+	echo 'The tests with Home Assistant need Python 3.11 or 3.12, and none was found on PATH.' >&2; \
+	exit 1
+	$(HOME_ASSISTANT_VENV)/bin/python -m pip install --disable-pip-version-check --requirement $<
+	@touch $@
