@@ -23,8 +23,10 @@ from daemon.hearing import hear
 from daemon.history import History
 from daemon.learning.school import School
 from daemon.mqtt_requests import MqttRequests
+from daemon.mqtt_switches import MqttSwitches
 from daemon.notify import Notifier
 from daemon.parts import make_pipeline, names_heard, read_rule_set
+from daemon.satellites.serving import Satellites
 from daemon.sources.opening import open_source
 from daemon.state_lock import hold_state_folder
 from daemon.status import serve_status
@@ -140,12 +142,18 @@ class App:
             if link is not None and config.mqtt is not None:
                 topics = Topics(prefix=config.mqtt.prefix, node=config.node)
                 school.answer_over(MqttRequests(link, topics, school.desk))
+                MqttSwitches(link, topics, switches)
             captures = self._captures(recorder, switches)
+            satellites = await enter(
+                Satellites(config, parts.encoder, lambda: switches.as_set(school.files.profiles))
+            )
+            switches.on_change(satellites.look_at_profiles)
             body = Body(
                 node=config.node,
                 state_dir=config.state_dir,
                 encoder=str(parts.encoder.id),
                 audio_model=second.words,
+                satellites=satellites.words,
                 profiles=lambda: len(school.files.profiles),
                 profiles_fault=lambda: school.files.fault,
                 rules=lambda: len(parts.rules if rule_files is None else rule_files.rules),

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.control import answers, read_request
 from foundation.errors import HeardError, OwnerError
+from integrations.mqtt_listening import only_new
 
 if TYPE_CHECKING:
     from daemon.learning.desk import TeachingDesk
     from integrations.mqtt import MqttLink
+    from integrations.mqtt_listening import Said
     from integrations.topics import Topics
 
 MAX_WAITING = 20
@@ -34,23 +36,23 @@ class MqttRequests:
     def __init__(self, link: MqttLink, topics: Topics, desk: TeachingDesk) -> None:
         self._link = link
         self._desk = desk
-        self._waiting: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(MAX_WAITING)
+        self._waiting: asyncio.Queue[Said] = asyncio.Queue(MAX_WAITING)
         for topic in (topics.feedback, topics.teach):
-            link.listen(topic, lambda payload, topic=topic: self._put(topic, payload))  # type: ignore[misc] # mypy cannot infer a default's type
+            link.listen(topic, only_new(self._put))
         self._teach = topics.teach
 
     async def run(self) -> None:
         """Answer what comes, until cancelled."""
         while True:
-            topic, payload = await self._waiting.get()
-            answer = await self._answer(payload, teaching=topic == self._teach)
-            self._link.publish(f"{topic}/result", json.dumps(answer, ensure_ascii=False))
+            said = await self._waiting.get()
+            answer = await self._answer(said.payload, teaching=said.topic == self._teach)
+            self._link.publish(f"{said.topic}/result", json.dumps(answer, ensure_ascii=False))
 
-    def _put(self, topic: str, payload: bytes) -> None:
-        if self._waiting.full() or len(payload) > MAX_REQUEST_BYTES:
-            _log.warning("a message on %s was dropped: too many wait, or it is too long", topic)
+    def _put(self, said: Said) -> None:
+        if self._waiting.full() or len(said.payload) > MAX_REQUEST_BYTES:
+            _log.warning("a message on %s was dropped: too many wait, or it is too long", said.topic)
             return
-        self._waiting.put_nowait((topic, payload))
+        self._waiting.put_nowait(said)
 
     async def _answer(self, payload: bytes, *, teaching: bool) -> dict[str, Any]:
         done: dict[str, Any] = {}

@@ -160,12 +160,21 @@ class MqttLink:
             self._unsaid[topic] = None
             self._wake.set()
 
-    def listen(self, topic: str, on_message: Callable[[bytes], None]) -> None:
-        """Call `on_message` with what others publish to `topic` from now on.
+    def resay_states(self, topics: Iterable[str] | None = None) -> None:
+        """Say every retained state once more, or only these: somebody may have missed them."""
+        self._unsaid |= dict.fromkeys(self._states if topics is None else topics)
+        self._wake.set()
 
-        It must not wait. A retained message is an old one, and is not given.
+    def listen(self, topic_filter: str, on_said: Callable[[Said], None]) -> None:
+        """Call `on_said` with every message, retained or not, that fits; one receiver to a filter.
+
+        It must not wait. For commands wrap it in `mqtt_listening.only_new`.
         """
-        self._listening.listen(topic, on_message)
+        self._listening.listen(topic_filter, on_said)
+
+    def unlisten(self, topic_filter: str) -> None:
+        """Call nobody any more for this filter."""
+        self._listening.unlisten(topic_filter)
 
     def watch(self, filters: Iterable[str], on_said: Callable[[Said], None]) -> None:
         """Call `on_said` with every message, retained or not, that fits one of `filters`.
@@ -271,7 +280,13 @@ class MqttLink:
         while self._unsaid:
             topic = next(iter(self._unsaid))
             del self._unsaid[topic]
-            await client.publish(topic, self._states[topic].payload, qos=1, retain=True)
+            state = self._states.get(topic)
+            if state is None:
+                continue
+            await client.publish(topic, state.payload, qos=1, retain=True)
+            if not state.payload and self._states.get(topic) is state:
+                # An empty one takes what was retained away; there is nothing to say again.
+                del self._states[topic]
 
     async def _say_messages(self, client: Client) -> None:
         while self._messages and not self._unsaid:

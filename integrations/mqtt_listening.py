@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from aiomqtt import Client, Message
 
-from integrations.topics import check_topic
-
 QOS = 1
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,20 +23,39 @@ class Said:
     """The broker had kept it from before we listened."""
 
 
+def only_new(on_command: Callable[[Said], None]) -> Callable[[Said], None]:
+    """Return who passes commands on, but none that the broker had kept: an old command must not act."""
+
+    def on_said(said: Said) -> None:
+        if not said.retained:
+            on_command(said)
+        elif said.payload:
+            _log.warning(
+                "a retained message on %s is an old command and was ignored: publish commands without retain",
+                said.topic,
+            )
+
+    return on_said
+
+
 class Listening:
     """Holds who wants to hear what; `changed` is called whenever the broker has to be told."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
-        self._one_topic: dict[str, Callable[[bytes], None]] = {}
+        self._receivers: dict[str, Callable[[Said], None]] = {}
         self._filters: frozenset[str] = frozenset()
         self._on_said: Callable[[Said], None] | None = None
         self._subscribed: set[str] = set()
 
-    def listen(self, topic: str, on_message: Callable[[bytes], None]) -> None:
-        """Call `on_message` with what is published to `topic` from now on, but not with retained messages."""
-        check_topic(topic)
-        self._one_topic[topic] = on_message
+    def listen(self, topic_filter: str, on_said: Callable[[Said], None]) -> None:
+        """Call `on_said` with every message that fits; one receiver to a filter."""
+        self._receivers[topic_filter] = on_said
+        self._changed()
+
+    def unlisten(self, topic_filter: str) -> None:
+        """Call nobody any more for this filter."""
+        self._receivers.pop(topic_filter, None)
         self._changed()
 
     def watch(self, filters: Iterable[str], on_said: Callable[[Said], None]) -> None:
@@ -49,23 +69,26 @@ class Listening:
 
     async def subscribe(self, client: Client) -> None:
         """Tell the broker what has changed."""
-        wanted = {*self._one_topic, *self._filters}
-        while new := wanted - self._subscribed:
+        while new := self._wanted() - self._subscribed:
             topic = min(new)
             self._subscribed.add(topic)
             await client.subscribe(topic, qos=QOS)
-        while old := self._subscribed - wanted:
+        while old := self._subscribed - self._wanted():
             topic = min(old)
             self._subscribed.discard(topic)
             await client.unsubscribe(topic)
 
     def deliver(self, message: Message) -> None:
         """Take a message to whom it concerns."""
-        payload, topic = message.payload, message.topic.value
+        payload, topic = message.payload, message.topic
         if not isinstance(payload, bytes):
             return
-        on_message = self._one_topic.get(topic)
-        if on_message is not None and not message.retain:
-            on_message(payload)
-        if self._on_said is not None and any(message.topic.matches(each) for each in self._filters):
-            self._on_said(Said(topic=topic, payload=payload, retained=bool(message.retain)))
+        said = Said(topic=topic.value, payload=payload, retained=bool(message.retain))
+        for topic_filter, on_said in list(self._receivers.items()):
+            if topic.matches(topic_filter):
+                on_said(said)
+        if self._on_said is not None and any(topic.matches(each) for each in self._filters):
+            self._on_said(said)
+
+    def _wanted(self) -> set[str]:
+        return {*self._receivers, *self._filters}

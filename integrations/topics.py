@@ -16,7 +16,7 @@ from foundation.errors import ActionError
 if TYPE_CHECKING:
     from detectors.types import SoundEvent
 
-ID_LENGTH = 48
+ID_LENGTH = 47
 """Longer names are cut and get the hash: two of them still fit into one file name."""
 
 MAX_TOPIC_BYTES = 65_535
@@ -26,7 +26,7 @@ RESERVED_IDS = frozenset({"listen", "rules", "profiles"})
 """Words that stand for something else in the places where streams and profiles are named."""
 
 _PLAIN = re.compile(r"[a-zA-Z0-9_-]+")
-_HASHED = re.compile(r".*-[0-9a-f]{8}")
+_HASHED = re.compile(r".*-[0-9a-f]{12}")
 
 
 def topic_id(name: str) -> str:
@@ -40,7 +40,7 @@ def topic_id(name: str) -> str:
         return name
     letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     kept = re.sub(r"[^a-zA-Z0-9_-]+", "_", letters).strip("_")[:ID_LENGTH]
-    digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
     return f"{kept}-{digest}"
 
 
@@ -118,6 +118,39 @@ class Topics:
     def state(self, stream: str, profile: str) -> str:
         """`ON` while the sound goes on, else `OFF`; retained."""
         return f"{self.root}/{topic_id(stream)}/{topic_id(profile)}/state"
+
+    def listen_set(self, stream: str) -> str:
+        """Where others say whether `stream` listens, `ON` or `OFF`."""
+        return f"{self.root}/{topic_id(stream)}/listen/set"
+
+    def listen_state(self, stream: str) -> str:
+        """Whether `stream` listens, `ON` or `OFF`; retained."""
+        return f"{self.root}/{topic_id(stream)}/listen/state"
+
+    def rule_set(self, rule_id: str) -> str:
+        """Where others say whether a rule may fire, `ON` or `OFF`."""
+        return f"{self.root}/rules/{topic_id(rule_id)}/enabled/set"
+
+    def rule_state(self, rule_id: str) -> str:
+        """Whether a rule may fire, `ON` or `OFF`; retained."""
+        return f"{self.root}/rules/{topic_id(rule_id)}/enabled/state"
+
+    def threshold_set(self, profile: str) -> str:
+        """Where others give a profile another threshold: a number between 0 and 1, or `default`."""
+        return f"{self.root}/profiles/{topic_id(profile)}/threshold/set"
+
+    def threshold_state(self, profile: str) -> str:
+        """The threshold of a profile in force; retained."""
+        return f"{self.root}/profiles/{topic_id(profile)}/threshold/state"
+
+    @property
+    def all_set(self) -> tuple[str, ...]:
+        """Filters for everything that others may set."""
+        return (
+            f"{self.root}/+/listen/set",
+            f"{self.root}/rules/+/enabled/set",
+            f"{self.root}/profiles/+/threshold/set",
+        )
 
 
 def event_payload(event: SoundEvent, *, clip_url: str | None) -> dict[str, Any]:

@@ -67,7 +67,9 @@ async def listening(broker: Mosquitto) -> AsyncIterator[Listener]:
     async def listen(client: aiomqtt.Client) -> None:
         async for message in client.messages:
             assert isinstance(message.payload, bytes)
-            listener.messages.append((str(message.topic), message.payload.decode(), bool(message.retain)))
+            listener.messages.append(
+                (str(message.topic), message.payload.decode(errors="replace"), bool(message.retain))
+            )
             listener.arrived.set()
 
     async with aiomqtt.Client(broker.host, broker.port) as client:
