@@ -91,6 +91,10 @@ class StateFolderError(OwnerError):
     """The state folder cannot be used, or another daemon holds it."""
 
 
+class AddressError(OwnerError):
+    """heard cannot serve at an address that the configuration names: taken, or not this machine's."""
+
+
 class ActionError(OwnerError):
     """A rule asks for something that cannot be done. The text names what, and what would be accepted."""
 
@@ -112,6 +116,10 @@ class BrokerUnavailable(RetryableError):
 
 class EndpointUnavailable(RetryableError):
     """Another system, such as Home Assistant or a webhook, does not answer."""
+
+
+class ActionExpired(RetryableError):
+    """An action was not delivered while it was worth it, or others needed its place: it is given up."""
 
 
 class AudioModelUnavailable(RetryableError):

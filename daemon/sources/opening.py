@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.sources.settings import FileSettings, MicrophoneSettings, PipeSettings
+from daemon.sources.settings import FileSettings, MicrophoneSettings, PipeSettings, WyomingSettings
 
 if TYPE_CHECKING:
     from daemon.sources import AudioSource
+    from daemon.sources.settings import SourceSettings
 
 
-def open_source(settings: MicrophoneSettings | FileSettings | PipeSettings) -> AudioSource:
+def open_source(settings: SourceSettings) -> AudioSource:
     """Return a new source, to be entered by the caller; libraries are loaded when first needed."""
     match settings:
         case MicrophoneSettings():
@@ -32,3 +33,7 @@ def open_source(settings: MicrophoneSettings | FileSettings | PipeSettings) -> A
                 channels=settings.channels,
                 sample_format=settings.sample_format,
             )
+        case WyomingSettings():
+            from daemon.sources.wyoming import WyomingSource
+
+            return WyomingSource(*settings.address)

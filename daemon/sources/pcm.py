@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 class SampleFormat(StrEnum):
     """How one sample is written; the names are those that arecord and ffmpeg use, little-endian all."""
 
+    U8 = "u8"
     S16LE = "s16le"
     S24LE = "s24le"
     S32LE = "s32le"
@@ -22,12 +23,36 @@ class SampleFormat(StrEnum):
     @property
     def sample_bytes(self) -> int:
         """The size of one sample of one channel."""
-        return {"s16le": 2, "s24le": 3}.get(self.value, 4)
+        return {"u8": 1, "s16le": 2, "s24le": 3}.get(self.value, 4)
+
+
+def sample_format_of(width_bytes: int) -> SampleFormat:
+    """Return the format of integers of 1 to 4 bytes; those of one byte are unsigned, as in WAV files."""
+    return (SampleFormat.U8, SampleFormat.S16LE, SampleFormat.S24LE, SampleFormat.S32LE)[width_bytes - 1]
+
+
+class PcmReader:
+    """Decodes pieces of a stream; a frame that is split between two of them is put together again."""
+
+    def __init__(self, sample_format: SampleFormat, channels: int) -> None:
+        self._sample_format = sample_format
+        self._channels = channels
+        self._pending = b""
+
+    def take(self, piece: bytes) -> Samples:
+        """Return what `piece` completes, float32 [channels, n]; n may be 0."""
+        raw = self._pending + piece
+        frame_bytes = self._sample_format.sample_bytes * self._channels
+        whole = len(raw) // frame_bytes * frame_bytes
+        self._pending = raw[whole:]
+        return decode_pcm(raw[:whole], self._sample_format, self._channels)
 
 
 def decode_pcm(raw: bytes, sample_format: SampleFormat, channels: int) -> Samples:
     """Turn whole interleaved frames into float32 [channels, n], full scale being 1."""
     match sample_format:
+        case SampleFormat.U8:
+            flat = np.frombuffer(raw, np.uint8) / np.float32(1 << 7) - np.float32(1)
         case SampleFormat.S16LE:
             flat = np.frombuffer(raw, "<i2") / np.float32(1 << 15)
         case SampleFormat.S24LE:

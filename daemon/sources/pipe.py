@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from daemon.sources import STALL_S
 from daemon.sources.inlets import CommandInlet, Inlet, PathInlet
-from daemon.sources.pcm import SampleFormat, decode_pcm
+from daemon.sources.pcm import PcmReader, SampleFormat
 from detectors.types import AudioBlock
 from foundation.errors import SourceStalled
 
@@ -56,18 +56,15 @@ class PipeSource:
 
     async def blocks(self) -> AsyncIterator[AudioBlock]:
         """Yield one block for each piece that arrives."""
-        frame_bytes = self._sample_format.sample_bytes * self.channels
-        pending = b""
+        decode = PcmReader(self._sample_format, self.channels)
         start = 0
         while piece := await self._read():
-            pending += piece
-            count = len(pending) // frame_bytes
+            samples = decode.take(piece)
+            count = samples.shape[1]
             if not count:
                 continue
-            whole, pending = pending[: count * frame_bytes], pending[count * frame_bytes :]
             if not start:
                 self.epoch_s = time.time() - count / self.rate_hz
-            samples = decode_pcm(whole, self._sample_format, self.channels)
             yield AudioBlock(samples=samples, rate_hz=self.rate_hz, start=start)
             start += count
         if self._inlet.is_live:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from daemon.settings import ExistingFile, Flag, Integer, Number, PipePath, Settings
 from daemon.sources.pcm import SampleFormat
@@ -12,6 +13,17 @@ from daemon.sources.pcm import SampleFormat
 Rate = Annotated[Integer, Field(ge=4_000, le=384_000)]
 Channels = Annotated[Integer, Field(ge=1, le=64)]
 Text = Annotated[str, Field(min_length=1)]
+
+
+def _tcp_address(uri: str) -> str:
+    try:
+        split = urlsplit(uri)
+        right = split.scheme == "tcp" and split.hostname and split.port and not (split.path or split.query)
+    except ValueError:
+        right = False
+    if not right or "@" in uri:
+        raise ValueError("expected tcp://host:port, such as tcp://satellite.local:10600")
+    return uri
 
 
 class CabinSettings(Settings):
@@ -64,7 +76,7 @@ class PipeSettings(Settings):
     channels: Channels = 1
     """1 to 64, interleaved."""
     sample_format: SampleFormat = SampleFormat.S16LE
-    """s16le, s24le (packed in 3 bytes), s32le or f32le."""
+    """u8, s16le, s24le (packed in 3 bytes), s32le or f32le."""
     cabin: CabinSettings | None = None
     """Where it is in a car: `{}`, or what is known of its microphones. Default: it is not."""
 
@@ -75,4 +87,24 @@ class PipeSettings(Settings):
         return self
 
 
-SourceSettings = Annotated[MicrophoneSettings | FileSettings | PipeSettings, Field(discriminator="source")]
+class WyomingSettings(Settings):
+    """A `mic` service of another machine or program, as voice satellites have."""
+
+    source: Literal["wyoming"]
+    uri: Annotated[str, AfterValidator(_tcp_address)]
+    """tcp://host:port"""
+    cabin: CabinSettings | None = None
+    """Where it is in a car: `{}`, or what is known of its microphones. Default: it is not."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        split = urlsplit(self.uri)
+        assert split.hostname is not None
+        assert split.port is not None
+        return split.hostname, split.port
+
+
+SourceSettings = Annotated[
+    MicrophoneSettings | FileSettings | PipeSettings | WyomingSettings, Field(discriminator="source")
+]

@@ -100,6 +100,14 @@ class Inbox:
         self._taken = asyncio.Event()
         self._finished = False
 
+    def add(self, stream: str) -> None:
+        """Make room for a stream that was not there from the start."""
+        self._lanes[stream] = _Lane()
+
+    def remove(self, stream: str) -> None:
+        """Forget a stream of which nothing more will come."""
+        del self._lanes[stream]
+
     def opened(self, stream: str, opening: Opening) -> None:
         """Begin `stream`; its blocks follow."""
         self._lanes[stream].put(opening)
