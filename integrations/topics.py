@@ -111,6 +111,10 @@ class Topics:
         """What the full audio model said of a sound, JSON; never retained."""
         return f"{self.root}/{topic_id(stream)}/caption"
 
+    def spectrogram(self, stream: str) -> str:
+        """The picture of the newest clip, PNG in base64; retained."""
+        return f"{self.root}/{topic_id(stream)}/spectrogram"
+
     def level(self, stream: str) -> str:
         """Level and noise floor, JSON; not retained."""
         return f"{self.root}/{topic_id(stream)}/level"

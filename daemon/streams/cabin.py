@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from daemon.config import Config
     from daemon.sources.settings import CabinSettings
+    from fewshot_profiles.profile import Profile
 
 SOONEST_HOPS = 6
 """Half a second of a voice is the least that the cues are worth."""
@@ -157,8 +158,13 @@ def adapted_folder(config: Config) -> Path:
     return config.state_dir / "cabin"
 
 
+def cabin_profiles(config: Config) -> tuple[Profile, ...]:
+    """Return the two profiles, if any stream is a cabin. Raises ProfileError."""
+    if all(stream.cabin is None for stream in config.streams.values()):
+        return ()
+    return read_cabin(cabin_folders(config), 1)
+
+
 def cabin_tags(config: Config) -> dict[str, tuple[str, ...]]:
     """Return the names and tags of the two profiles, if any stream is a cabin. Raises ProfileError."""
-    if all(stream.cabin is None for stream in config.streams.values()):
-        return {}
-    return {profile.name: profile.tags for profile in read_cabin(cabin_folders(config), 1)}
+    return {profile.name: profile.tags for profile in cabin_profiles(config)}

@@ -1,0 +1,1 @@
+"""MQTT discovery: what Home Assistant is told of a node, in either dialect."""
