@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from daemon.acting.actions import ActionDispatcher
 from daemon.acting.doors import announcer_on, doors, enter_home_assistant, enter_webhooks, link_to
-from daemon.acting.errands import Errands
 from daemon.audio_model.second_ears import SecondEars
 from daemon.deciding.reactions import Reach
 from daemon.deciding.rule_files import RuleFiles
@@ -25,6 +24,7 @@ from daemon.learning.school import School
 from daemon.mqtt_requests import MqttRequests
 from daemon.mqtt_switches import MqttSwitches
 from daemon.notify import Notifier
+from daemon.outbox.outbox import Outbox
 from daemon.parts import make_pipeline, names_heard, read_rule_set
 from daemon.satellites.serving import Satellites
 from daemon.sources.opening import open_source
@@ -97,10 +97,13 @@ class App:
                     on_caption=partial(_captioned, announcer),
                 )
             )
-            errands, webhooks = await enter(Errands()), await enter_webhooks(config, stack)
+            webhooks = await enter_webhooks(config, stack)
+            outbox = await enter(Outbox(config.state_dir / "outbox.sqlite"))
+            for sound in outbox.sounds():
+                history.record(sound)
             dispatcher = ActionDispatcher(
                 {**doors(config, recorder, link, home, webhooks), **second.doors()},
-                errands=errands,
+                outbox=outbox,
                 on_done=self._acted,
             )
             poll_s = 0.0 if config.home_assistant is None else config.home_assistant.poll_s
@@ -125,7 +128,7 @@ class App:
                 clip_url=self._clip_url,
                 save_all=config.evidence.save == "all",
             )
-            rulebook.begin(reach)
+            rulebook.begin(reach, outbox)
             rule_files = self._rule_files(rulebook.use, lambda: school.files.profiles)
             school = await enter(
                 School(

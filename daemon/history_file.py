@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
-import time
-from contextlib import closing, suppress
-from datetime import UTC, datetime
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+from daemon.sqlite_files import set_aside
 from detectors.types import Phase, SoundEvent
 from foundation.errors import StateFolderError
 
@@ -55,9 +53,6 @@ ON CONFLICT (id) DO UPDATE SET
 WHERE excluded.phase = 'ended' OR events.phase = 'started'
 """  # noqa: S608 - only constants of this module are put together
 
-_log = logging.getLogger(__name__)
-
-
 def open_history(path: Path) -> sqlite3.Connection:
     """Open the history for writing; a damaged file is set aside as `*.damaged-<time>` and a new one begun.
 
@@ -70,7 +65,7 @@ def open_history(path: Path) -> sqlite3.Connection:
         # Its subclasses speak of the disk and of locks, not of what is in the file.
         if type(error) is not sqlite3.DatabaseError:
             raise
-        _set_aside(path, str(error))
+        set_aside(path, "history", str(error))
         return _open(path)
 
 
@@ -138,14 +133,6 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.execute("PRAGMA synchronous = NORMAL")
     database.executescript(_SCHEMA)
     database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-def _set_aside(path: Path, fault: str) -> None:
-    aside = f"{path.name}.damaged-{datetime.fromtimestamp(time.time(), UTC):%Y%m%dT%H%M%SZ}"
-    for suffix in ("", "-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(path.with_name(aside + suffix))
-    _log.warning("the history %s is damaged (%s): set aside as %s, a new one begins", path, fault, aside)
 
 
 def _to_row(event: SoundEvent) -> tuple[str | float | None, ...]:

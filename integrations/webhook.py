@@ -6,6 +6,7 @@ import hmac
 import ipaddress
 import socket
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
@@ -101,15 +102,18 @@ class Webhooks:
         return headers
 
     def _checked(self, text: str) -> URL:
-        try:
-            url = URL(text)
-        except ValueError as error:
-            raise ActionError(f"{text[:80]!r} is not a URL: {error}") from None
-        if url.scheme not in {"http", "https"} or not url.host:
-            raise ActionError(f"{text[:80]!r} is not a URL that begins with https:// or http://")
+        url = _url(text)
+        assert url.host is not None
         if not self._settings.allow_private and _is_private(url.host):
             raise ActionError(_refusal(url.host))
         return url
+
+
+def webhook_target(text: str) -> str:
+    """Name where a webhook goes, for people and for order: what stands behind the host may be a secret."""
+    url = _url(text)
+    place = blake2b(url.path.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{_shown(url)} {place}"
 
 
 class _NotPublic(OSError):
@@ -133,6 +137,17 @@ class _PublicResolver(AbstractResolver):
 
     async def close(self) -> None:
         await self._resolver.close()
+
+
+def _url(text: str) -> URL:
+    # Not repeated in the message: what does not even look like a URL may hold a secret as well.
+    try:
+        url = URL(text)
+    except ValueError:
+        raise ActionError("the webhook's 'url' is not a URL") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ActionError("the webhook's 'url' is not a URL that begins with https:// or http://")
+    return url
 
 
 def _is_private(host: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from rules.model import COMMAND, DESCRIBE, EMIT, MQTT_PUBLISH, SAVE_CLIP, WEBHOOK
 from rules.program import MAX_ROUNDS
-from rules.request_grammar import MAX_PARTS, METHODS, OUR_DOMAINS, TARGET_KEYS
+from rules.request_grammar import HERE, MAX_PARTS, METHODS, OUR_DOMAINS, TARGET_KEYS
 from rules.schema_words import PAYLOAD, SCORE, STATE, TEXT, VARIABLES, Schema, mapping, one_or_more, ref
 
 
@@ -37,6 +37,7 @@ def requests_schema() -> list[Schema]:
         "target": mapping(dict.fromkeys(TARGET_KEYS, one_or_more(TEXT))),
         "data": {"type": ["object", "null"]},
         "continue_on_error": {"type": "boolean"},
+        "expires": ref("duration"),
     }
     return [
         _named(SAVE_CLIP, {"data": nothing}),
@@ -116,4 +117,6 @@ def trial_schema() -> Schema:
 
 def _named(name: str, keys: Schema, *, required: Collection[str] = ()) -> Schema:
     known = {"action": {"const": name}, "continue_on_error": {"type": "boolean"}, **keys}
+    if name not in HERE:
+        known["expires"] = ref("duration")
     return mapping(known, required=["action", *required])

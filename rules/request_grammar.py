@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from foundation.wording import describe, did_you_mean
 from rules.data_grammar import (
@@ -35,7 +36,8 @@ from rules.template import compile_template
 from rules.template_check import ENTITY
 
 ACTION_KEYS = ("action", "data", "continue_on_error")
-CALL_KEYS = ("action", "target", "data", "continue_on_error")
+SENT_KEYS = (*ACTION_KEYS, "expires")
+CALL_KEYS = ("action", "target", "data", "continue_on_error", "expires")
 DATA_KEYS: Mapping[str, tuple[str, ...]] = {
     SAVE_CLIP: (),
     DESCRIBE: ("question",),
@@ -54,11 +56,21 @@ OUR_DOMAINS = tuple(sorted({name.split(".")[0] for name in DATA_KEYS}))
 NAMED = f"{', '.join(DATA_KEYS)}, any action of Home Assistant (light.turn_on)"
 """What may stand behind `action`, for messages."""
 
+HERE = frozenset({SAVE_CLIP, DESCRIBE, EMIT})
+"""What happens in the daemon itself, at once or never."""
+
 MAX_PARTS = 100
 COMMAND_S = 10.0
 MAX_COMMAND_S = 600.0
 
 _Data = dict[str, Node]
+
+
+class _Shared(NamedTuple):
+    """What any action may say."""
+
+    goes_on: bool
+    expires_s: float | None
 
 
 def read_request(node: Node, scope: Scope) -> Request | None:
@@ -68,10 +80,22 @@ def read_request(node: Node, scope: Scope) -> Request | None:
         return None
     if name not in DATA_KEYS:
         return _call(node, name, scope)
-    keys = node.entries(ACTION_KEYS, refused=_MISPLACED[name]) or {}
-    goes_on = read_key(keys, "continue_on_error", Node.flag, default=True)
+    keys = node.entries(ACTION_KEYS if name in HERE else SENT_KEYS, refused=_refused(name)) or {}
+    shared = _shared(keys)
     data = _data(keys.get("data"), name)
-    return None if data is None else _READERS[name](node, data, scope, goes_on)
+    return None if data is None else _READERS[name](node, data, scope, shared)
+
+
+def _refused(name: str) -> Mapping[str, str]:
+    late = {"expires": f"{name} is done at once or never, and does not expire"} if name in HERE else {}
+    return {**_MISPLACED[name], **late}
+
+
+def _shared(keys: Mapping[str, Node]) -> _Shared:
+    expires_s = read_key(keys, "expires", Node.seconds, None)
+    if expires_s == 0:
+        keys["expires"].refuse("expected how long the action is worth delivering, found no time at all")
+    return _Shared(read_key(keys, "continue_on_error", Node.flag, default=True), expires_s)
 
 
 def _action_name(node: Node) -> str | None:
@@ -111,16 +135,16 @@ def _missing(node: Node, data: _Data, key: str, purpose: str) -> bool:
 # --- one for each action ----------------------------------------------------------------------------------
 
 
-def _save_clip(_node: Node, _data: _Data, _scope: Scope, goes_on: bool) -> SaveClip:  # noqa: FBT001 - every reader of an action takes the same
-    return SaveClip(continue_on_error=goes_on)
+def _save_clip(_node: Node, _data: _Data, _scope: Scope, shared: _Shared) -> SaveClip:
+    return SaveClip(continue_on_error=shared.goes_on)
 
 
-def _describe(_node: Node, data: _Data, scope: Scope, goes_on: bool) -> Describe:  # noqa: FBT001 - same
+def _describe(_node: Node, data: _Data, scope: Scope, shared: _Shared) -> Describe:
     question = read_text_template(data["question"], scope) if "question" in data else None
-    return Describe(question=question or compile_template(""), continue_on_error=goes_on)
+    return Describe(question=question or compile_template(""), continue_on_error=shared.goes_on)
 
 
-def _emit(node: Node, data: _Data, scope: Scope, goes_on: bool) -> Emit | None:  # noqa: FBT001 - same
+def _emit(node: Node, data: _Data, scope: Scope, shared: _Shared) -> Emit | None:
     if _missing(node, data, "event", "the name of what it is"):
         return None
     name = read_name(data["event"])
@@ -138,23 +162,30 @@ def _emit(node: Node, data: _Data, scope: Scope, goes_on: bool) -> Emit | None: 
         event=name,
         stream=read_text_template(data["stream"], scope) if "stream" in data else None,
         score=None if score is None else read_number_template(score, scope),
-        continue_on_error=goes_on,
+        continue_on_error=shared.goes_on,
     )
 
 
-def _publish(node: Node, data: _Data, scope: Scope, goes_on: bool) -> PublishMqtt | None:  # noqa: FBT001 - same
+def _publish(node: Node, data: _Data, scope: Scope, shared: _Shared) -> PublishMqtt | None:
     if _missing(node, data, "topic", "where to publish"):
         return None
     topic = read_publish_topic(data["topic"], scope)
     payload = read_payload(data["payload"], scope) if "payload" in data else ""
-    qos = read_key(data, "qos", lambda item: item.whole(0, 2), 0)
+    qos = read_key(data, "qos", lambda item: item.whole(0, 2), 1)
     retain = read_key(data, "retain", Node.flag, default=False)
     if topic is None:
         return None
-    return PublishMqtt(topic=topic, payload=payload, qos=qos, retain=retain, continue_on_error=goes_on)
+    return PublishMqtt(
+        topic=topic,
+        payload=payload,
+        qos=qos,
+        retain=retain,
+        continue_on_error=shared.goes_on,
+        expires_s=shared.expires_s,
+    )
 
 
-def _post(node: Node, data: _Data, scope: Scope, goes_on: bool) -> PostWebhook | None:  # noqa: FBT001 - same
+def _post(node: Node, data: _Data, scope: Scope, shared: _Shared) -> PostWebhook | None:
     if _missing(node, data, "url", "where to send it"):
         return None
     url = read_text_template(data["url"], scope)
@@ -169,11 +200,12 @@ def _post(node: Node, data: _Data, scope: Scope, goes_on: bool) -> PostWebhook |
         method=read_key(data, "method", lambda item: item.choice(METHODS), "POST"),
         headers=read_headers(data["headers"], scope) if "headers" in data else {},
         payload=read_payload(data["payload"], scope) if "payload" in data else "",
-        continue_on_error=goes_on,
+        continue_on_error=shared.goes_on,
+        expires_s=shared.expires_s,
     )
 
 
-def _run(node: Node, data: _Data, scope: Scope, goes_on: bool) -> RunCommand | None:  # noqa: FBT001 - same
+def _run(node: Node, data: _Data, scope: Scope, shared: _Shared) -> RunCommand | None:
     if _missing(node, data, "command", "the program and its arguments, as a list"):
         return None
     place = data["command"]
@@ -189,7 +221,9 @@ def _run(node: Node, data: _Data, scope: Scope, goes_on: bool) -> RunCommand | N
     timeout_s = read_key(data, "timeout", Node.seconds, COMMAND_S)
     if not 0 < timeout_s <= MAX_COMMAND_S:
         data["timeout"].refuse(f"expected a duration of at most {MAX_COMMAND_S:g} seconds, and not of none")
-    return RunCommand(command=command, timeout_s=timeout_s, continue_on_error=goes_on)
+    return RunCommand(
+        command=command, timeout_s=timeout_s, continue_on_error=shared.goes_on, expires_s=shared.expires_s
+    )
 
 
 def _call(node: Node, name: str, scope: Scope) -> CallAction | None:
@@ -200,15 +234,17 @@ def _call(node: Node, name: str, scope: Scope) -> CallAction | None:
         keys["target"].entries(TARGET_KEYS)
     if "data" in keys and not isinstance(keys["data"].value, dict | None):
         keys["data"].refuse(f"expected a mapping, found {describe(keys['data'].value)}")
+    shared = _shared(keys)
     return CallAction(
         name=name,
         target=read_json(keys["target"], scope) if "target" in keys else None,
         data=read_json(keys["data"], scope) if "data" in keys else None,
-        continue_on_error=read_key(keys, "continue_on_error", Node.flag, default=True),
+        continue_on_error=shared.goes_on,
+        expires_s=shared.expires_s,
     )
 
 
-_READERS: Mapping[str, Callable[[Node, _Data, Scope, bool], Request | None]] = {
+_READERS: Mapping[str, Callable[[Node, _Data, Scope, _Shared], Request | None]] = {
     SAVE_CLIP: _save_clip,
     DESCRIBE: _describe,
     EMIT: _emit,

@@ -92,7 +92,9 @@ def plain_value(value: Any, names: Mapping[str, Any]) -> Any:
     return filled
 
 
-def request(context: Context, number: int, action: str, data: _Data) -> ActionRequest:
+def request(
+    context: Context, number: int, action: str, data: _Data, *, expires_s: float | None = None
+) -> ActionRequest:
     """Make the request that is the run's `number`th."""
     key = f"{context.key}\0{number}"
     return ActionRequest(
@@ -102,12 +104,14 @@ def request(context: Context, number: int, action: str, data: _Data) -> ActionRe
         event=context.cause.event,
         due_at=context.at,
         data=data,
+        expires_s=expires_s,
     )
 
 
 def ask(action: Request, context: Context, number: int) -> ActionRequest:
     """Make what an action asks for, as the run's `number`th request; raises TemplateFault."""
-    return request(context, number, name_of(action), work_out(action, context))
+    expires_s = None if isinstance(action, SaveClip | Describe | Emit) else action.expires_s
+    return request(context, number, name_of(action), work_out(action, context), expires_s=expires_s)
 
 
 def unclear(

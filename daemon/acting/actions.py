@@ -1,6 +1,6 @@
 """Sends what rules decided through its door. The engine has held it back until it was due.
 
-A door is a function that waits for nothing, or an errand, which is carried out in the background.
+A door is a function that waits for nothing, or an errand, which goes through the outbox.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from daemon.acting.errands import Errand
+from daemon.outbox.errand import Errand
+from daemon.outbox.expiry import TOLD_S
 from foundation.errors import ActionError, HeardError
 from integrations.topics import payload_text
 from rules.model import COMMAND, DESCRIBE, MQTT_PUBLISH, SAVE_CLIP
@@ -16,8 +17,9 @@ from rules.model import COMMAND, DESCRIBE, MQTT_PUBLISH, SAVE_CLIP
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from daemon.acting.errands import Errands
     from daemon.evidence.recorder import EvidenceRecorder
+    from daemon.outbox.outbox import Outbox
+    from daemon.outbox.writer import Memory
     from integrations.mqtt import MqttLink
     from rules.model import ActionRequest
 
@@ -48,33 +50,47 @@ class ActionDispatcher:
         self,
         doors: Mapping[str, Door | Errand],
         *,
-        errands: Errands | None = None,
+        outbox: Outbox | None = None,
         on_done: Callable[[ActionRequest, Exception | None], None] | None = None,
     ) -> None:
         self._doors = doors
-        self._errands = errands
+        self._outbox = outbox
         self._on_done = on_done
         self._failing: set[tuple[str, str]] = set()
+        if outbox is not None:
+            outbox.begin(self._errand, self._done)
 
     @property
     def failing(self) -> frozenset[tuple[str, str]]:
         """The rule id and action name of everything that failed the last time it was tried."""
         return frozenset(self._failing)
 
-    def submit(self, requests: Iterable[ActionRequest]) -> None:
-        """Send `requests` in their order. One that fails is logged, and keeps no other from its door."""
+    def submit(self, requests: Iterable[ActionRequest], memory: Memory | None = None) -> None:
+        """Send `requests` in their order. One that fails is logged, and keeps no other from its door.
+
+        `memory` is the state of the rules that goes with them.
+        """
+        posted = []
         for request in requests:
             try:
                 door = self._door(request.action)
                 if isinstance(door, Errand):
-                    assert self._errands is not None
-                    self._errands.put(door, request, self._done)
+                    assert self._outbox is not None
+                    posted.append(self._outbox.entry(door, request))
                     continue
                 door(request)
             except Exception as error:  # noqa: BLE001 - a fault in one door must not silence the others
                 self._done(request, error)
             else:
                 self._done(request, None)
+        if self._outbox is not None and (posted or memory is not None):
+            self._outbox.put(posted, memory)
+
+    def _errand(self, action: str) -> Errand:
+        door = self._door(action)
+        if not isinstance(door, Errand):
+            raise ActionError(f"{action} is done at once or never")
+        return door
 
     def _door(self, action: str) -> Door | Errand:
         theirs = "" if "." in action and not action.startswith(OUR_DOMAINS) else action
@@ -118,16 +134,17 @@ def save_clip_door(recorder: EvidenceRecorder) -> Door:
     return save_clip
 
 
-def mqtt_publish_door(link: MqttLink) -> Door:
-    """Return the door of `mqtt.publish`: data holds `topic`, `payload`, and maybe `qos` and `retain`."""
+def mqtt_publish_errand(link: MqttLink) -> Errand:
+    """Return the way to `mqtt.publish`: data holds `topic`, `payload`, and maybe `qos` and `retain`."""
 
-    def publish(request: ActionRequest) -> None:
+    async def publish(request: ActionRequest) -> None:
         data = request.data
-        link.publish(
+        await link.deliver(
             str(data.get("topic", "")),
             payload_text(data.get("payload")),
-            qos=data.get("qos", 0),
+            qos=data.get("qos", 1),
             retain=bool(data.get("retain", False)),
+            id=request.id,
         )
 
-    return publish
+    return Errand(do=publish, target=lambda _: MQTT_PUBLISH, expires_s=lambda _: TOLD_S)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from daemon.acting.actions import mqtt_publish_door, save_clip_door
-from daemon.acting.errands import Errand
+from daemon.acting.actions import mqtt_publish_errand, save_clip_door
 from daemon.acting.programs import Programs
+from daemon.outbox.errand import Errand
+from daemon.outbox.expiry import TOLD_S, home_assistant_s
 from daemon.parts import names_heard
 from integrations.announcer import Announcer
 from integrations.mqtt import Broker, MqttLink
 from integrations.topics import Topics
-from integrations.webhook import Webhooks, WebhookSettings
+from integrations.webhook import Webhooks, WebhookSettings, webhook_target
 from rules.model import COMMAND, EMIT, LOG, MQTT_PUBLISH, SAVE_CLIP, WEBHOOK
 from rules.request_grammar import MAX_COMMAND_S
 
@@ -49,11 +50,6 @@ def announcer_on(link: MqttLink, config: Config, parts: Parts) -> Announcer:
     return Announcer(link, topics, streams=config.streams, profiles=names_heard(config, parts.profiles))
 
 
-LIGHT_S = 30.0
-"""How long a call into Home Assistant is tried: what comes later surprises."""
-WEBHOOK_S = 600.0
-
-
 def doors(
     config: Config,
     recorder: EvidenceRecorder,
@@ -67,24 +63,32 @@ def doors(
         EMIT: lambda _: None,  # whoever let the rules decide has told of the sound
         WEBHOOK: Errand(
             do=webhooks.post,
-            target=lambda request: str(request.data["url"]).partition("?")[0],
-            expires_s=WEBHOOK_S,
+            target=lambda request: webhook_target(str(request.data["url"])),
+            expires_s=lambda _: TOLD_S,
         ),
     }
     if config.evidence.save != "none":
         open_doors[SAVE_CLIP] = save_clip_door(recorder)
     if link is not None:
-        open_doors[MQTT_PUBLISH] = mqtt_publish_door(link)
+        open_doors[MQTT_PUBLISH] = mqtt_publish_errand(link)
     if home is not None:
-        open_doors[""] = Errand(
-            do=home.call, target=lambda request: request.action.partition(".")[0], expires_s=LIGHT_S
-        )
+        open_doors[""] = Errand(do=home.call, target=home_assistant_target, expires_s=home_assistant_s)
     if config.commands:
         programs = Programs(config.commands)
         open_doors[COMMAND] = Errand(
-            do=programs.run, target=lambda request: request.rule_id, expires_s=MAX_COMMAND_S
+            do=programs.run,
+            target=lambda request: f"{COMMAND} of {request.rule_id}",
+            expires_s=lambda _: MAX_COMMAND_S,
         )
     return open_doors
+
+
+def home_assistant_target(request: ActionRequest) -> str:
+    """Name what a call into Home Assistant is about: the order is kept for each light, say."""
+    meant = request.data.get("target")
+    if not meant:
+        return request.action
+    return " ".join(f"{_words(meant[key])}" for key in sorted(meant))
 
 
 async def enter_home_assistant(config: Config, stack: AsyncExitStack) -> HomeAssistant | None:
@@ -103,6 +107,10 @@ async def enter_webhooks(config: Config, stack: AsyncExitStack) -> Webhooks:
     """Return who sends webhooks, ready to."""
     settings = WebhookSettings(secret=config.webhooks.secret(), allow_private=config.webhooks.allow_private)
     return await stack.enter_async_context(Webhooks(settings))
+
+
+def _words(meant: object) -> str:
+    return ", ".join(map(str, meant)) if isinstance(meant, list) else str(meant)
 
 
 def _log_request(request: ActionRequest) -> None:

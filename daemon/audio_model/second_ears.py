@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from daemon.acting.errands import Errand
 from daemon.evidence.ring import AudioNotHeld
+from daemon.outbox.errand import Errand
 from detectors.audio_models import AskOptions, Clip
 from detectors.types import Phase
 from foundation.errors import ActionError, HeardError
@@ -105,10 +105,10 @@ class SecondEars:
         """Return the way to `heard.describe`, if there is one."""
         if self._settings is None:
             return {}
+        describe_s = self._settings.describe_s
+        # Only the running daemon has the audio: behind a restart this fails, and says so.
         return {
-            DESCRIBE: Errand(
-                do=self._describe, target=lambda _: DESCRIBE, expires_s=self._settings.describe_s
-            )
+            DESCRIBE: Errand(do=self._describe, target=lambda _: DESCRIBE, expires_s=lambda _: describe_s)
         }
 
     def words(self) -> str:

@@ -1,4 +1,4 @@
-"""What the rules remember, on disk: a cooldown or a delay outlives a restart."""
+"""What the rules remember over a restart. It is kept together with what they decided, never apart from it."""
 
 from __future__ import annotations
 
@@ -7,57 +7,53 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
-from daemon.logs import Changes
-from foundation.atomic_file import write_atomically
-from rules.state import deafened
+from rules.state import EngineState, deafened
 from rules.state_json import dump_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from daemon.outbox.outbox import Outbox
+    from daemon.outbox.writer import Memory
     from rules.engine import Engine
-    from rules.state import EngineState
 
 KEEP_EVERY_S = 5.0
-"""What a power cut may cost; between sounds nothing changes and nothing is written."""
+"""How often what others told is looked at: it changes without a decision, and is told again anyway."""
+
+_TOLD_AGAIN = frozenset({"messages", "entities", "confirmed_at", "wake_at"})
+_DECIDED = tuple(name for name in EngineState.__dataclass_fields__ if name not in _TOLD_AGAIN)
 
 _log = logging.getLogger(__name__)
 
 
-class RulesMemory:
-    """One file in the state folder. A file that cannot be read or written stops nothing."""
+def recalled(text: str | None, engine: Engine, now: float) -> EngineState:
+    """Return what was kept, as far as it still belongs to the engine's rules, at `now`, Unix seconds."""
+    if text is None:
+        return engine.initial_state()
+    try:
+        remembered = engine.restore(json.loads(text))
+    except ValueError as error:
+        _log.warning("the rules start afresh: %s", error)
+        return engine.initial_state()
+    return engine.adopt(deafened(remembered, now))
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._saved: EngineState | None = None
-        self._changes = Changes(_log)
 
-    def load(self, engine: Engine, now: float) -> EngineState:
-        """Return what was saved, as far as it still belongs to the engine's rules, at `now`, Unix seconds."""
-        try:
-            remembered = engine.restore(json.loads(self._path.read_bytes()))
-        except FileNotFoundError:
-            return engine.initial_state()
-        except (OSError, ValueError) as error:
-            _log.warning("the rules start afresh: %s: %s", self._path, error)
-            return engine.initial_state()
-        return engine.adopt(deafened(remembered, now))
+def written_down(state: EngineState) -> Memory:
+    """Return what writes the state down, whenever and in whatever thread that is called: it never changes."""
+    return lambda: json.dumps(dump_state(state))
 
-    def save(self, state: EngineState) -> None:
-        """Write `state` if it is news. Blocks for the disk."""
-        if state == self._saved:
-            return
-        try:
-            write_atomically(self._path, json.dumps(dump_state(state)).encode())
-        except OSError as error:
-            self._changes.note(str(self._path), f"not written: {error.strerror or error}")
-        else:
-            self._saved = state
-            self._changes.note(str(self._path), "written", level=logging.DEBUG)
 
-    async def keep(self, state: Callable[[], EngineState]) -> None:
-        """Save now and then, until cancelled."""
-        while True:
-            await asyncio.sleep(KEEP_EVERY_S)
-            await asyncio.to_thread(self.save, state())
+def decided(before: EngineState | None, after: EngineState) -> bool:
+    """Tell whether the rules have made something of what they heard since `before`."""
+    # A step leaves alone what it does not change.
+    return before is None or any(getattr(after, name) is not getattr(before, name) for name in _DECIDED)
+
+
+async def keep(outbox: Outbox, state: Callable[[], EngineState]) -> None:
+    """Have the state kept now and then, until cancelled."""
+    known: EngineState | None = None
+    while True:
+        await asyncio.sleep(KEEP_EVERY_S)
+        if (now := state()) is not known:
+            known = now
+            outbox.remember(written_down(now))

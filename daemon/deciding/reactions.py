@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.deciding.faint_sounds import FaintSounds
+from daemon.deciding.memory import decided, written_down
 from detectors.types import Phase, SoundEvent
 from foundation.errors import EvidenceUnavailable
 from rules.derived import derived_sounds
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from daemon.evidence.recorder import EvidenceRecorder
     from daemon.history import History
     from daemon.observer import Observer
+    from daemon.outbox.writer import Memory
     from daemon.pipeline import StreamReading
     from integrations.announcer import Announcer
     from rules.engine import Engine
@@ -73,6 +75,7 @@ class Reactions:
         self, engine: Engine, state: EngineState, reach: Reach, *, rules: str, began_at: float
     ) -> None:
         self.state = state
+        self._kept: EngineState | None = None
         self._engine = engine
         self._reach = reach
         self._clock = EventClock()
@@ -135,13 +138,23 @@ class Reactions:
         for sound in derived:
             self._reach.history.record(sound)
             self._announce(sound, requests)
-        self._reach.dispatcher.submit(requests)
+        self._reach.dispatcher.submit(requests, self._memory(requests))
         for sound in derived:
             self._show(sound)
 
+    def _memory(self, requests: Sequence[ActionRequest]) -> Memory | None:
+        """Return what has to be kept together with `requests`, so that a restart goes on behind them."""
+        if not requests and not decided(self._kept, self.state):
+            return None
+        self._kept = self.state
+        return written_down(self.state)
+
     def _announce(self, event: SoundEvent, requests: Sequence[ActionRequest]) -> None:
+        clip_url = self._clip_of(event, requests)
         if self._reach.announcer is not None:
-            self._reach.announcer.event(event, clip_url=self._clip_of(event, requests))
+            self._reach.announcer.event(event, clip_url=clip_url)
+        for observer in self._reach.observers:
+            observer.published(event, clip_url)
 
     def _show(self, event: SoundEvent) -> None:
         for observer in self._reach.observers:

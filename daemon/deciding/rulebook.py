@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from daemon.deciding.home_states import HomeStates
 from daemon.deciding.journal import FILE_NAME, RulesJournal
-from daemon.deciding.memory import RulesMemory
+from daemon.deciding.memory import keep, recalled, written_down
 from daemon.deciding.reactions import Reactions
 from daemon.zone import local_zone
 from rules.engine import Engine
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from daemon.deciding.reactions import Reach
+    from daemon.outbox.outbox import Outbox
     from daemon.switches import Switches
     from detectors.types import SoundEvent
     from integrations.home_assistant.rest import HomeAssistant
@@ -50,7 +50,7 @@ class Rulebook:
         self._link = link
         self._zone = local_zone()
         self.journal = RulesJournal(state_dir / FILE_NAME)
-        self._memory = RulesMemory(state_dir / "rules_state.json")
+        self._outbox: Outbox | None = None
         self._engine = self._make_engine()
         self._reactions: Reactions | None = None
         self._home = home
@@ -62,12 +62,16 @@ class Rulebook:
         assert self._reactions is not None
         return self._reactions
 
-    def begin(self, reach: Reach) -> None:
-        """Let sounds that come from now on have their consequences with those in `reach`."""
+    def begin(self, reach: Reach, outbox: Outbox) -> None:
+        """Let sounds that come from now on have their consequences with those in `reach`.
+
+        What the rules remember is kept in `outbox`, and outlives a restart there.
+        """
         now = time.time()
+        self._outbox = outbox
         self._reactions = Reactions(
             self._engine,
-            self._memory.load(self._engine, now),
+            recalled(outbox.memory, self._engine, now),
             reach,
             rules=self._digest(),
             began_at=now,
@@ -84,9 +88,10 @@ class Rulebook:
     def tasks(self) -> Mapping[str, Coroutine[None, None, None]]:
         """Return what has to run beside the daemon's other work."""
         reactions = self.reactions
+        assert self._outbox is not None
         tasks = {
             "rules": reactions.keep_time(),
-            "rules memory": self._memory.keep(lambda: reactions.state),
+            "rules memory": keep(self._outbox, lambda: reactions.state),
         }
         if self._home is not None:
             states = HomeStates(
@@ -109,8 +114,8 @@ class Rulebook:
         if self._link is not None:
             self._link.watch((), self._on_said)
         try:
-            if self._reactions is not None:
-                await asyncio.to_thread(self._memory.save, self._reactions.state)
+            if self._reactions is not None and self._outbox is not None:
+                self._outbox.put((), written_down(self._reactions.state))
         finally:
             await self.journal.__aexit__(kind, error, trace)
 

@@ -47,9 +47,11 @@ class PublishMqtt:
     topic: Template
     payload: Any = ""
     """A template, or lists and mappings of templates and plain values, which are sent as JSON."""
-    qos: int = 0
+    qos: int = 1
     retain: bool = False
     continue_on_error: bool = True
+    expires_s: float | None = None
+    """How long it is worth delivering; None: as long as its door says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,8 @@ class PostWebhook:
     payload: Any = ""
     """As that of PublishMqtt."""
     continue_on_error: bool = True
+    expires_s: float | None = None
+    """As that of PublishMqtt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,8 @@ class RunCommand:
     command: tuple[Template, ...]
     timeout_s: float
     continue_on_error: bool = True
+    expires_s: float | None = None
+    """As that of PublishMqtt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +111,8 @@ class CallAction:
     """As the payload of PublishMqtt, or None."""
     data: Any = None
     continue_on_error: bool = True
+    expires_s: float | None = None
+    """As that of PublishMqtt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,3 +65,5 @@ class ActionRequest:
     due_at: float
     """Unix seconds of event time; the engine holds a request back until then."""
     data: Mapping[str, Any] = field(default_factory=dict)
+    expires_s: float | None = None
+    """How long it is worth delivering; None: as long as its door says."""

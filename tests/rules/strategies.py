@@ -154,10 +154,18 @@ def _lists(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
     return st.lists(inner, min_size=1, max_size=3).map(tuple)
 
 
+_EXPIRES = st.none() | st.integers(1, 600).map(float)
 _ACTIONS: st.SearchStrategy[Any] = st.recursive(
     st.builds(SaveClip, continue_on_error=st.booleans())
     | st.builds(Delay, delay_s=_DURATIONS)
-    | st.builds(PublishMqtt, topic=_TOPICS, payload=_PAYLOADS, qos=st.integers(0, 2), retain=st.booleans())
+    | st.builds(
+        PublishMqtt,
+        topic=_TOPICS,
+        payload=_PAYLOADS,
+        qos=st.integers(0, 2),
+        retain=st.booleans(),
+        expires_s=_EXPIRES,
+    )
     | st.builds(SetVariables, values=_VARIABLES)
     | st.builds(Describe, question=_WORDS.map(compile_template))
     | st.builds(
@@ -172,17 +180,20 @@ _ACTIONS: st.SearchStrategy[Any] = st.recursive(
         method=st.sampled_from(["POST", "PUT"]),
         headers=st.dictionaries(st.just("X-Room"), _WORDS.map(compile_template), max_size=1),
         payload=_PAYLOADS,
+        expires_s=_EXPIRES,
     )
     | st.builds(
         RunCommand,
         command=st.lists(_WORDS.map(compile_template), min_size=1, max_size=3).map(tuple),
         timeout_s=st.integers(1, 600).map(float),
+        expires_s=_EXPIRES,
     )
     | st.builds(
         CallAction,
         name=st.sampled_from(["light.turn_on", "notify.mobile_app_phone"]),
         target=st.none() | st.just({"entity_id": compile_template("light.desk")}),
         data=st.none() | st.dictionaries(_WORDS, st.integers() | _WORDS.map(compile_template), max_size=2),
+        expires_s=_EXPIRES,
     )
     | st.builds(Stop, reason=_WORDS)
     | st.builds(Check, condition=_CONDITIONS),

@@ -288,7 +288,7 @@ def test_data_is_rendered_in_full() -> None:
     (request,) = run(rules, event)
     assert request.action == MQTT_PUBLISH
     assert request.data["topic"] == "heard/finger_snap"
-    assert (request.data["qos"], request.data["retain"]) == (0, False)
+    assert (request.data["qos"], request.data["retain"]) == (1, False)
     assert json.loads(request.data["payload"]) == {
         "where": "desk",
         "score": 0.1235,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from foundation.errors import RuleError
 from rules.engine import Engine
 from rules.facts import MqttMessage
 from rules.firing import MAX_DERIVED
@@ -80,6 +81,40 @@ def test_an_action_is_worked_out_in_full(tmp_path: Path, action: str, data: dict
     (request,) = asked(tmp_path, f"{HEAD}  actions: {action}\n")
     assert f"action: {request.action}" in action
     assert request.data == data
+
+
+@pytest.mark.parametrize(
+    ("action", "expires_s"),
+    [
+        ("{action: light.turn_on, expires: 5}", 5.0),
+        ("{action: mqtt.publish, expires: '00:10:00', data: {topic: a}}", 600.0),
+        ("{action: webhook.post, expires: {minutes: 2}, data: {url: 'http://h'}}", 120.0),
+        ("{action: command.run, expires: 1, data: {command: [/bin/true]}}", 1.0),
+        ("{action: light.turn_on}", None),
+        ("{action: heard.save_clip}", None),
+    ],
+)
+def test_a_rule_says_how_long_an_action_is_worth_delivering(
+    tmp_path: Path, action: str, expires_s: float | None
+) -> None:
+    """Where it says nothing, the door decides."""
+    (request,) = asked(tmp_path, f"{HEAD}  actions: {action}\n")
+    assert request.expires_s == expires_s
+
+
+@pytest.mark.parametrize(
+    ("action", "why"),
+    [
+        ("{action: light.turn_on, expires: 0}", "found no time at all"),
+        ("{action: light.turn_on, expires: soon}", "expected a duration"),
+        ("{action: heard.save_clip, expires: 5}", "heard.save_clip is done at once or never"),
+        ("{action: mqtt.publish, data: {topic: a, expires: 5}}", "expires"),
+    ],
+)
+def test_a_lifetime_that_makes_no_sense_is_refused(tmp_path: Path, action: str, why: str) -> None:
+    """With what was expected."""
+    with pytest.raises(RuleError, match=why):
+        asked(tmp_path, f"{HEAD}  actions: {action}\n")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def faults(folder: Path, tests: str) -> list[str]:
     return run_trial(trial, deaf)
 
 
-MESSAGE = 'mqtt.publish of rule a after 0 s (topic "t", payload "{\\"score\\": 0.7}", qos 0, retain false)'
+MESSAGE = 'mqtt.publish of rule a after 0 s (topic "t", payload "{\\"score\\": 0.7}", qos 1, retain false)'
 GIVEN = "  - test: t\n    given: [{sound: siren, score: 0.7}]\n"
 
 

@@ -136,15 +136,18 @@ def _request(action: Action) -> Any:  # noqa: PLR0911 - one for each kind
             return _named("heard.emit", {"event": action.event} | _given(stream=stream, score=score))
         case PublishMqtt():
             data = {"topic": action.topic.source, "qos": action.qos, "retain": action.retain}
-            return _named("mqtt.publish", data | {"payload": _plain(action.payload)})
+            return _sent("mqtt.publish", data | {"payload": _plain(action.payload)}, action.expires_s)
         case PostWebhook():
             data = {"url": action.url.source, "method": action.method, "payload": _plain(action.payload)}
-            return _named("webhook.post", data | {"headers": _plain(dict(action.headers))})
+            data |= {"headers": _plain(dict(action.headers))}
+            return _sent("webhook.post", data, action.expires_s)
         case RunCommand():
             words = [part.source for part in action.command]
-            return _named("command.run", {"command": words, "timeout": action.timeout_s})
+            data = {"command": words, "timeout": action.timeout_s}
+            return _sent("command.run", data, action.expires_s)
         case CallAction():
-            return {"action": action.name} | _given(target=_plain(action.target), data=_plain(action.data))
+            given = _given(target=_plain(action.target), data=_plain(action.data), expires=action.expires_s)
+            return {"action": action.name} | given
     return None
 
 
@@ -177,6 +180,10 @@ def _action(action: Action) -> Any:  # noqa: PLR0911 - one for each kind
         case Parallel():
             return {"parallel": [{"sequence": _actions(branch)} for branch in action.branches]}
     return _request(action)
+
+
+def _sent(name: str, data: dict[str, Any], expires_s: float | None) -> dict[str, Any]:
+    return _named(name, data) | _given(expires=expires_s)
 
 
 def _named(name: str, data: dict[str, Any]) -> dict[str, Any]:

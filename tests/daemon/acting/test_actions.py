@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon.acting.actions import ActionDispatcher, mqtt_publish_door, save_clip_door
+from daemon.acting.actions import ActionDispatcher, mqtt_publish_errand, save_clip_door
+from daemon.acting.doors import home_assistant_target
 from daemon.evidence.clips import clip_path
 from daemon.evidence.recorder import EvidenceRecorder
 from daemon.evidence.retention import Limits
 from daemon.evidence.store import EvidenceStore
+from daemon.outbox.expiry import home_assistant_s
 from foundation.errors import ActionError, EvidenceUnavailable
-from integrations.mqtt import Broker, MqttLink
+from integrations.mqtt import MqttLink
+from integrations.mqtt_broker import Broker
 from rules.model import MQTT_PUBLISH, SAVE_CLIP, ActionRequest
 from tests.daemon.sounds import RATE_HZ, block, sound
 
@@ -104,11 +108,12 @@ async def test_save_clip_asks_the_recorder(tmp_path: Path) -> None:
     ]
 
 
-async def test_publish_hands_the_message_to_the_link() -> None:
+async def test_publish_is_over_when_the_broker_has_the_message() -> None:
     """A message waits for the broker; one that nobody could receive is refused with the reason."""
     link = MqttLink(Broker(host="localhost"), available="heard/hub/available")
-    publish = mqtt_publish_door(link)
-    publish(request(MQTT_PUBLISH, topic="home/glass", payload="ON", qos=1, retain=True))
+    publish = mqtt_publish_errand(link).do
+    waiting = asyncio.ensure_future(publish(request(MQTT_PUBLISH, topic="home/glass", payload="ON")))
+    await asyncio.sleep(0)
     assert link.waiting_messages == 1
     for wrong in (
         {"topic": "home/#"},
@@ -117,5 +122,36 @@ async def test_publish_hands_the_message_to_the_link() -> None:
         {"topic": "x", "payload": {1}},
     ):
         with pytest.raises(ActionError):
-            publish(request(MQTT_PUBLISH, **wrong))
+            await publish(request(MQTT_PUBLISH, **wrong))
     assert link.waiting_messages == 1
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert link.waiting_messages == 0
+
+
+@pytest.mark.parametrize(
+    ("action", "expires_s"),
+    [
+        ("light.turn_on", 10),
+        ("media_player.play_media", 10),
+        ("climate.set_temperature", 60),
+        ("notify.me", 86_400),
+    ],
+)
+def test_what_surprises_when_it_comes_late_expires_soon(action: str, expires_s: float) -> None:
+    """And what tells somebody something is kept for a day."""
+    assert home_assistant_s(request(action)) == expires_s
+
+
+def test_the_order_is_kept_for_each_thing_in_the_home() -> None:
+    """One lamp that does not answer holds up no other; what names nothing is known by its action."""
+    targets = [
+        home_assistant_target(request(action, target=target))
+        for action, target in (
+            ("light.turn_on", {"entity_id": "light.desk"}),
+            ("light.turn_off", {"entity_id": "light.desk"}),
+            ("light.turn_on", {"entity_id": ["light.a", "light.b"], "area_id": "hall"}),
+            ("notify.phone", None),
+        )
+    ]
+    assert targets == ["light.desk", "light.desk", "hall light.a, light.b", "notify.phone"]

@@ -1,21 +1,17 @@
+"""What the rules remember over a restart, and what of it belongs to a decision."""
+
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC
-from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.deciding import memory as memory_module
-from daemon.deciding.memory import RulesMemory
+from daemon.deciding.memory import decided, recalled, written_down
 from rules.engine import Engine
-from rules.model import Delay, Rule, SaveClip, SoundTrigger
+from rules.facts import MqttMessage
+from rules.model import Delay, MqttCondition, Rule, SaveClip, SoundTrigger
+from rules.state import EngineState
 from tests.daemon.sounds import sound
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rules.state import EngineState
 
 
 @pytest.fixture
@@ -37,65 +33,51 @@ def heard(engine: Engine, *profiles: str) -> EngineState:
     return state
 
 
-def test_a_cooldown_and_a_delay_outlive_a_restart(tmp_path: Path, engine: Engine) -> None:
+def test_a_cooldown_and_a_delay_outlive_a_restart(engine: Engine) -> None:
     """The daemon goes on where it was."""
     state = heard(engine, "glass_breaking")
-    RulesMemory(tmp_path / "state.json").save(state)
 
-    restored = RulesMemory(tmp_path / "state.json").load(engine, 10.0)
+    restored = recalled(written_down(state)(), engine, 10.0)
 
     assert restored == state
     assert restored.fired_at
     assert restored.runs
 
 
-def test_a_sound_that_went_on_has_to_be_found_again(tmp_path: Path, engine: Engine) -> None:
+def test_a_sound_that_went_on_has_to_be_found_again(engine: Engine) -> None:
     """After a crash nobody will tell its end, so nothing may follow from how long it lasts by itself."""
     state = heard(engine, "siren")
     assert state.sounding
-    RulesMemory(tmp_path / "state.json").save(state)
 
-    restored = RulesMemory(tmp_path / "state.json").load(engine, 10.0)
+    restored = recalled(written_down(state)(), engine, 10.0)
 
     assert [(item.lost_at, item.findable) for item in restored.sounding.values()] == [(10.0, True)]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 99}', b"\xff"])
-def test_a_damaged_file_starts_the_rules_afresh(
-    tmp_path: Path, engine: Engine, content: bytes, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 99}'])
+def test_what_cannot_be_read_starts_the_rules_afresh(
+    engine: Engine, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is told, and stops nothing."""
-    (tmp_path / "state.json").write_bytes(content)
-    assert RulesMemory(tmp_path / "state.json").load(engine, 10.0) == engine.initial_state()
+    assert recalled(content, engine, 10.0) == engine.initial_state()
     assert "start afresh" in caplog.text
 
 
-def test_a_disk_that_refuses_is_told_once(
-    tmp_path: Path, engine: Engine, caplog: pytest.LogCaptureFixture
-) -> None:
-    """And the state is offered again until it is taken."""
-    memory = RulesMemory(tmp_path / "not yet" / "state.json")
-    state = heard(engine, "glass_breaking")
-    memory.save(state)
-    memory.save(state)
-    assert caplog.text.count("not written") == 1
-
-    (tmp_path / "not yet").mkdir()
-    memory.save(state)
-
-    assert RulesMemory(tmp_path / "not yet" / "state.json").load(engine, 10.0) == state
-
-
-async def test_keeps_what_changed_while_the_daemon_runs(
-    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A power cut costs a few seconds, not the whole memory."""
-    monkeypatch.setattr(memory_module, "KEEP_EVERY_S", 0.01)
-    state = heard(engine, "glass_breaking")
-    path = tmp_path / "state.json"
-    keeping = asyncio.create_task(RulesMemory(path).keep(lambda: state))
-    async with asyncio.timeout(10):
-        while RulesMemory(path).load(engine, 10.0) != state:  # noqa: ASYNC110 - a file has no event to wait for
-            await asyncio.sleep(0.01)
-    keeping.cancel()
-    await asyncio.wait({keeping})
+def test_only_what_the_rules_made_of_it_is_a_decision(engine: Engine) -> None:
+    """What others said is told again after a restart, so the disk need not have it at once."""
+    rule = Rule(
+        id="listens",
+        triggers=(SoundTrigger(profiles=("siren",), for_s=30.0),),
+        conditions=(MqttCondition(topic="home/mode", payloads=("away",)),),
+        actions=(SaveClip(),),
+    )
+    engine = Engine([rule], lambda _: "", UTC)
+    before = engine.initial_state()
+    told = MqttMessage(topic="home/mode", payload="away", at=1.0, retained=False)
+    after, _ = engine.step(before, told, 1.0)
+    assert after != before
+    assert not decided(before, after)
+    event = sound(profile="siren")
+    sounding, _ = engine.step(after, event, event.decided_at)
+    assert decided(after, sounding)
+    assert decided(None, after)

@@ -1,0 +1,192 @@
+"""Each target's requests in their order, no target waiting for another, none for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from foundation.backoff import Backoff
+from foundation.errors import ActionExpired, HeardError, RetryableError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from rules.model import ActionRequest
+
+BACKOFF_FIRST_S = 1.0
+BACKOFF_MAX_S = 10.0
+STOP_PATIENCE_S = 3.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Entry:
+    """One request on its way."""
+
+    seq: int
+    id: str
+    target: str
+    rule_id: str
+    action: str
+    put_at: float
+    """Unix seconds."""
+    until_s: float
+    """By the loop's clock: a clock that is set must not make anything expire."""
+    expires_s: float
+    size: int
+    request: ActionRequest | None
+    """None while only the disk has it."""
+    ready: bool = False
+    """It may have an effect: the disk has it, or does not take it."""
+    on_disk: bool = False
+    problem: str = ""
+    """Why the last try failed."""
+    given_up: HeardError | None = None
+    trying: asyncio.Timeout | None = None
+    """While it is under way."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """What waits for one target."""
+
+    entries: deque[Entry] = field(default_factory=deque)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Lanes:
+    """Delivers while its `async with` lasts. `carry_out` tries once; `ended` is told how each one ended."""
+
+    def __init__(
+        self,
+        carry_out: Callable[[Entry], Awaitable[None]],
+        ended: Callable[[Entry, Exception | None], None],
+    ) -> None:
+        self._carry_out = carry_out
+        self._ended = ended
+        self._lanes: dict[str, Lane] = {}
+        self._group = asyncio.TaskGroup()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        for lane in self._lanes.values():
+            lane.news.set()
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=STOP_PATIENCE_S)
+        for worker in self._workers:
+            worker.cancel()
+        cancelled = error if isinstance(error, asyncio.CancelledError) else None
+        await self._group.__aexit__(type(cancelled) if cancelled else None, cancelled, None)
+
+    def waiting(self, target: str) -> deque[Entry]:
+        """Return what waits for a target, in order; the first may be under way."""
+        lane = self._lanes.get(target)
+        return deque() if lane is None else lane.entries
+
+    def all(self) -> dict[str, deque[Entry]]:
+        """Return what waits, by target."""
+        return {target: lane.entries for target, lane in self._lanes.items()}
+
+    def append(self, entry: Entry) -> None:
+        """Let one wait behind the others of its target. It is not tried before `ready`."""
+        lane = self._lanes.get(entry.target)
+        if lane is None:
+            lane = self._lanes[entry.target] = Lane()
+            worker = self._group.create_task(self._work(entry.target, lane), name=f"outbox {entry.target}")
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+        lane.entries.append(entry)
+
+    def ready(self, entry: Entry) -> None:
+        """Let one go when those before it have gone."""
+        entry.ready = True
+        if (lane := self._lanes.get(entry.target)) is not None:
+            lane.news.set()
+
+    def give_up(self, entry: Entry, why: HeardError) -> None:
+        """Deliver one no more; what is under way is broken off."""
+        if entry.trying is not None:
+            entry.given_up = why
+            with suppress(RuntimeError):  # it is ending this very moment
+                entry.trying.reschedule(0.0)
+            return
+        lane = self._lanes[entry.target]
+        lane.entries.remove(entry)
+        lane.news.set()
+        self._ended(entry, why)
+
+    async def _work(self, target: str, lane: Lane) -> None:
+        while lane.entries:
+            entry = lane.entries[0]
+            if not entry.ready:
+                if self._stopping.is_set():
+                    return
+                lane.news.clear()
+                await lane.news.wait()
+                continue
+            try:
+                failure = await self._try(entry)
+            except _LeftForLater:
+                return
+            lane.entries.popleft()
+            self._ended(entry, failure)
+        del self._lanes[target]
+
+    async def _try(self, entry: Entry) -> Exception | None:
+        if entry.until_s <= asyncio.get_running_loop().time():
+            return expired(entry)
+        backoff = Backoff(first_s=BACKOFF_FIRST_S, most_s=BACKOFF_MAX_S, steady_after_s=BACKOFF_MAX_S)
+        limit = asyncio.timeout_at(entry.until_s)
+        try:
+            async with limit:
+                entry.trying = limit
+                while True:
+                    try:
+                        await self._carry_out(entry)
+                    except RetryableError as error:
+                        entry.problem = str(error)
+                    else:
+                        return None
+                    await self._pause(backoff.after(0.0))
+        except _LeftForLater:
+            raise
+        except HeardError as error:
+            return error
+        except TimeoutError as error:
+            return (entry.given_up or expired(entry)) if limit.expired() else error
+        except Exception as error:  # noqa: BLE001 - a fault in one errand must not end the others
+            _log.exception("an action failed")
+            return error
+        finally:
+            entry.trying = None
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        if self._stopping.is_set():
+            raise _LeftForLater
+
+
+class _LeftForLater(Exception):
+    """The daemon stops, and the target does not answer now."""
+
+
+def expired(entry: Entry) -> ActionExpired:
+    """Say that one was not delivered in its time."""
+    why = f" ({entry.problem})" if entry.problem else ""
+    return ActionExpired(f"not delivered within {entry.expires_s:g} s, and given up{why}")

@@ -1,0 +1,407 @@
+"""Holds what rules decided until its door has taken it. A door only gets what the disk has."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import sqlite3
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self
+
+from daemon.outbox.file import Ended, Found, OutboxFile, Outcome, Waiting, read_waiting
+from daemon.outbox.lanes import Entry, Lanes, expired
+from daemon.outbox.request_json import dump_request, dump_sound, load_request, load_sound
+from daemon.outbox.writer import Told, Writer
+from foundation.errors import ActionError, ActionExpired, EndpointUnavailable, StateFolderError
+from foundation.owned_task import OwnedTask
+from rules.model import ActionRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from daemon.outbox.errand import Errand
+    from daemon.outbox.writer import Memory
+    from detectors.types import SoundEvent
+
+MAX_WAITING = 10_000
+MAX_BYTES = 32_000_000
+"""Where more waits, the target that most waits for gives up its oldest."""
+KEEP_READ = 50
+"""Requests to one target that memory holds; the rest of a long queue is on disk alone."""
+SWEEP_EVERY_S = 0.25
+DISK_PATIENCE_S = 2.0
+"""An alarm does not wait longer for a disk that hangs."""
+SOUNDS_S = 3_600.0
+"""Sounds of requests that ended so shortly before the start are offered to the history again."""
+CLOSE_PATIENCE_S = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class _PushedOut(ActionExpired):
+    """Others needed its place."""
+
+
+class _TakenOut(ActionError):
+    """The owner took it out of the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A target that does not take what waits for it."""
+
+    target: str
+    waiting: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """How the outbox is. The counts are those since the start."""
+
+    waiting: int
+    oldest_s: float | None
+    """Seconds for which the oldest has waited; None: nothing waits."""
+    delivered: int
+    failed: int
+    expired: int
+    pushed_out: int
+    dropped: int
+    fault: str | None
+    """Why nothing reaches the disk; actions are delivered from memory then."""
+    troubles: tuple[Trouble, ...]
+
+
+class Outbox:
+    """Works while its `async with` lasts. No method waits for the disk; leaving does.
+
+    Entering raises StateFolderError if the file is newer than this program; other faults are waited out, and
+    actions delivered from memory meanwhile.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer = Writer(
+            OutboxFile(path),
+            Told(
+                found=lambda found: self._call(self._on_found, found),
+                written=lambda seqs, fault: self._call(self._on_written, seqs, fault),
+                gone=lambda left: self._call(self._on_gone, left),
+            ),
+        )
+        self._lanes = Lanes(self._carry_out, self._on_ended)
+        self._sweeper = OwnedTask()
+        self._first: asyncio.Future[Found | StateFolderError | None] | None = None
+        self._found: Found | None = None
+        self._begun = False
+        self._waiting: dict[str, Entry] = {}
+        self._unready: dict[int, tuple[Entry, float]] = {}
+        self._next_expiry_s = math.inf
+        self._bytes = 0
+        self._last_seq = 0
+        self._fault: str | None = None
+        self._counts: Counter[Outcome] = Counter()
+
+    @property
+    def memory(self) -> str | None:
+        """What the rules remembered when what waits was decided; None: nothing was kept."""
+        return None if self._found is None else self._found.memory
+
+    def sounds(self) -> list[SoundEvent]:
+        """Return the sounds that the history may lack, as it is written apart from this; before `begin`."""
+        found = self._found
+        if found is None:
+            return []
+        since = time.time() - SOUNDS_S
+        known = {each.event: None for each in found.ended if each.event and each.ended_at >= since}
+        requests = [load_request(each.body) for each in found.waiting]
+        return [
+            *(load_sound(event) for event in known),
+            *(request.event for request in requests if request.event is not None),
+        ]
+
+    def begin(
+        self,
+        errand_for: Callable[[str], Errand],
+        on_done: Callable[[ActionRequest, Exception | None], None],
+    ) -> None:
+        """Deliver from now on, first what was left; `errand_for` knows the doors, or raises ActionError."""
+        self._errand_for = errand_for
+        self._on_done = on_done
+        self._begun = True
+        if self._found is not None:
+            self._resume(self._found.waiting)
+            self._found = replace(self._found, waiting=(), ended=())
+
+    def entry(self, errand: Errand, request: ActionRequest) -> Entry:
+        """Make ready to put a request in; raises what `errand` does where it makes no sense."""
+        expires_s = errand.lifetime_s(request)
+        return Entry(
+            seq=0,
+            id=request.id,
+            target=_clean(errand.target(request)),
+            rule_id=request.rule_id,
+            action=request.action,
+            put_at=time.time(),
+            until_s=asyncio.get_running_loop().time() + expires_s,
+            expires_s=expires_s,
+            size=0,
+            request=request,
+        )
+
+    def put(self, entries: Iterable[Entry], memory: Memory | None) -> None:
+        """Keep requests, together with the state of the rules that they belong to, then deliver them.
+
+        What waits already, by its id, is not put in twice.
+        """
+        rows = []
+        for entry in entries:
+            if entry.id in self._waiting:
+                continue
+            assert entry.request is not None
+            body = dump_request(entry.request)
+            self._last_seq = entry.seq = max(self._last_seq + 1, time.time_ns() // 1_000)
+            entry.size = len(body)
+            self._make_room(entry.size)
+            self._unready[entry.seq] = (entry, asyncio.get_running_loop().time())
+            self._add(entry)
+            rows.append(_row(entry, body))
+        self._writer.put(rows, memory)
+
+    def remember(self, memory: Memory) -> None:
+        """Keep the state of the rules, some time soon."""
+        self._writer.put((), memory, urgent=False)
+
+    def figures(self) -> Figures:
+        """Return how the outbox is."""
+        oldest = min((entries[0].put_at for entries in self._lanes.all().values() if entries), default=None)
+        troubles = [
+            Trouble(target=target, waiting=len(entries), problem=entries[0].problem)
+            for target, entries in self._lanes.all().items()
+            if entries and entries[0].problem
+        ]
+        return Figures(
+            waiting=len(self._waiting),
+            oldest_s=None if oldest is None else max(0.0, time.time() - oldest),
+            delivered=self._counts[Outcome.DELIVERED],
+            failed=self._counts[Outcome.FAILED],
+            expired=self._counts[Outcome.EXPIRED],
+            pushed_out=self._counts[Outcome.PUSHED_OUT],
+            dropped=self._counts[Outcome.DROPPED],
+            fault=self._fault,
+            troubles=tuple(sorted(troubles, key=lambda each: -each.waiting)),
+        )
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._first = self._loop.create_future()
+        self._writer.start()
+        found = await self._first
+        if isinstance(found, StateFolderError):
+            self._writer.close()
+            raise found
+        await self._lanes.__aenter__()
+        await self._sweeper.start(self._sweep(), name="outbox sweeper")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._sweeper.stop(error)
+        finally:
+            try:
+                await self._lanes.__aexit__(kind, error, trace)
+            finally:
+                await self._close()
+
+    async def _close(self) -> None:
+        self._writer.close()
+        unwritten = await asyncio.to_thread(self._writer.join, CLOSE_PATIENCE_S)
+        if unwritten:
+            _log.error("stopped with %d actions that were never carried out, nor written", unwritten)
+        elif self._waiting:
+            _log.info("stopped with %d actions that the next start carries out", len(self._waiting))
+
+    # --- told by the writer ------------------------------------------------------------------------------
+
+    def _call(self, what: Callable[..., None], *values: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(what, *values)
+        except RuntimeError:
+            _log.warning("the disk answered after the daemon had stopped")
+
+    def _on_found(self, found: Found | StateFolderError | None) -> None:
+        assert self._first is not None
+        if self._begun:
+            # The disk was not there at the start, and is now.
+            if isinstance(found, Found):
+                self._resume(found.waiting)
+            return
+        self._found = found if isinstance(found, Found) else None
+        if not self._first.done():
+            self._first.set_result(found)
+
+    def _on_written(self, seqs: Sequence[int], fault: str | None) -> None:
+        if fault is None and self._fault is not None:
+            for entry in self._waiting.values():
+                entry.on_disk = entry.on_disk or entry.seq not in self._unready
+        self._fault = fault
+        for seq in seqs:
+            # It may have been given up meanwhile, or let go as the disk hung.
+            if seq in self._unready:
+                entry, _ = self._unready.pop(seq)
+                entry.on_disk = fault is None
+                self._let_go(entry)
+
+    def _on_gone(self, left: frozenset[int]) -> None:
+        for entry in list(self._waiting.values()):
+            if entry.on_disk and entry.seq not in left:
+                self._lanes.give_up(entry, _TakenOut("taken out of the outbox"))
+
+    # --- on its way --------------------------------------------------------------------------------------
+
+    def _resume(self, rows: Sequence[Waiting]) -> None:
+        for row in rows:
+            request = load_request(row.body)
+            left_s = min(max(0.0, row.put_at + row.expires_s - time.time()), row.expires_s)
+            entry = Entry(
+                seq=row.seq,
+                id=row.id,
+                target=row.target,
+                rule_id=request.rule_id,
+                action=request.action,
+                put_at=row.put_at,
+                until_s=self._loop.time() + left_s,
+                expires_s=row.expires_s,
+                size=len(row.body),
+                request=request,
+                on_disk=True,
+            )
+            self._last_seq = max(self._last_seq, row.seq)
+            if entry.id not in self._waiting:
+                self._add(entry)
+                self._let_go(entry)
+
+    def _add(self, entry: Entry) -> None:
+        self._waiting[entry.id] = entry
+        self._bytes += entry.size
+        self._next_expiry_s = min(self._next_expiry_s, entry.until_s)
+        self._lanes.append(entry)
+
+    def _let_go(self, entry: Entry) -> None:
+        if entry.on_disk and len(self._lanes.waiting(entry.target)) > KEEP_READ:
+            entry.request = None
+        self._lanes.ready(entry)
+
+    def _make_room(self, size: int) -> None:
+        while self._waiting and (len(self._waiting) >= MAX_WAITING or self._bytes + size > MAX_BYTES):
+            fullest = max(self._lanes.all().values(), key=len)
+            # What is under way goes on, unless there is nothing else.
+            oldest = next((entry for entry in fullest if entry.trying is None), None)
+            if oldest is None:
+                return
+            self._lanes.give_up(oldest, _PushedOut(f"given up: {len(self._waiting)} others wait"))
+
+    async def _carry_out(self, entry: Entry) -> None:
+        if entry.request is None:
+            await self._read(entry)
+        assert entry.request is not None
+        await self._errand_for(entry.action).do(entry.request)
+
+    async def _read(self, entry: Entry) -> None:
+        """Bring back what only the disk has, and what follows it."""
+        queue = islice(self._lanes.waiting(entry.target), KEEP_READ)
+        wanted = {each.seq: each for each in queue if each.request is None}
+        try:
+            rows = await asyncio.to_thread(read_waiting, self._path, list(wanted))
+        except (sqlite3.Error, OSError) as error:
+            raise EndpointUnavailable(f"the outbox cannot be read: {error}") from error
+        for row in rows:
+            wanted[row.seq].request = load_request(row.body)
+        if entry.request is None:
+            raise _TakenOut("taken out of the outbox")
+
+    def _on_ended(self, entry: Entry, failure: Exception | None) -> None:
+        del self._waiting[entry.id]
+        self._unready.pop(entry.seq, None)
+        self._bytes -= entry.size
+        outcome = _outcome(failure)
+        self._counts[outcome] += 1
+        had_effect = outcome in {Outcome.DELIVERED, Outcome.FAILED}
+        ended = Ended(
+            seq=entry.seq,
+            id=entry.id,
+            rule_id=_clean(entry.rule_id),
+            action=entry.action,
+            target=entry.target,
+            put_at=entry.put_at,
+            ended_at=time.time(),
+            outcome=outcome,
+            why="" if failure is None else _clean(str(failure) or type(failure).__name__),
+            event=dump_sound(entry.request.event) if had_effect and entry.request is not None else None,
+        )
+        if outcome is not Outcome.DROPPED:
+            # Whoever took it out has noted that.
+            self._writer.end(ended)
+        self._on_done(entry.request or _outline(entry), failure)
+
+    async def _sweep(self) -> None:
+        """Give up what is no longer worth it, and do not wait for a disk that hangs."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            now_s = self._loop.time()
+            if now_s >= self._next_expiry_s:
+                for entry in [each for each in self._waiting.values() if each.until_s <= now_s]:
+                    if entry.trying is None:
+                        self._lanes.give_up(entry, expired(entry))
+                left = (each.until_s for each in self._waiting.values() if each.until_s > now_s)
+                self._next_expiry_s = min(left, default=math.inf)
+            hanging = [
+                entry for entry, since_s in self._unready.values() if now_s - since_s > DISK_PATIENCE_S
+            ]
+            for entry in hanging:
+                del self._unready[entry.seq]
+                self._fault = f"the disk does not answer for {DISK_PATIENCE_S:g} s"
+                self._let_go(entry)
+
+
+def _outcome(failure: Exception | None) -> Outcome:
+    match failure:
+        case None:
+            return Outcome.DELIVERED
+        case _PushedOut():
+            return Outcome.PUSHED_OUT
+        case ActionExpired():
+            return Outcome.EXPIRED
+        case _TakenOut():
+            return Outcome.DROPPED
+    return Outcome.FAILED
+
+
+def _row(entry: Entry, body: str) -> Waiting:
+    return Waiting(
+        seq=entry.seq,
+        id=entry.id,
+        target=entry.target,
+        put_at=entry.put_at,
+        expires_s=entry.expires_s,
+        body=body,
+    )
+
+
+def _outline(entry: Entry) -> ActionRequest:
+    """Return what is left in memory of a request that was given up without being read again."""
+    return ActionRequest(
+        id=entry.id, rule_id=entry.rule_id, action=entry.action, event=None, due_at=entry.put_at
+    )
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
