@@ -8,20 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from daemon.action_settings import (
     HomeAssistantConfig,
     Program,
     WebhooksConfig,
-    from_credentials,
-    read_secret,
 )
+from daemon.api.settings import ApiConfig
 from daemon.audio_model.settings import AudioModelConfig
 from daemon.evidence.retention import Limits
+from daemon.mqtt_settings import MqttConfig
+from daemon.satellites.settings import WyomingConfig
 from daemon.settings import (
     STANDARD_INPUT,
-    ExistingFile,
     ExistingFolder,
     ExistingPath,
     Flag,
@@ -35,10 +35,9 @@ from daemon.settings import (
 )
 from daemon.sources.settings import MicrophoneSettings, PipeSettings, SourceSettings
 from detectors.gate import GateSettings
-from foundation.errors import ActionError, ConfigError
+from foundation.errors import ConfigError
 from foundation.wording import did_you_mean
 from foundation.yaml_document import read_yaml, validate
-from integrations.topics import check_topic
 
 FILE_NAME = "heard.yaml"
 SYSTEM_FOLDER = Path("/etc/heard")
@@ -76,55 +75,6 @@ def _known_encoder(value: str, info: ValidationInfo) -> str:
             f"there is no encoder {value!r}{did_you_mean(value, known)} (or the path of a manifest, *.yaml)"
         )
     return str(must_be_file(in_folder_of_the_file(Path(value), info)))
-
-
-def _topic(prefix: str) -> str:
-    if prefix.startswith("/") or prefix.endswith("/"):
-        raise ValueError("a prefix neither begins nor ends with a slash")
-    try:
-        check_topic(prefix)
-    except ActionError as error:
-        raise ValueError(str(error)) from None
-    return prefix
-
-
-class MqttConfig(Settings):
-    """The broker that events and states go to."""
-
-    host: Annotated[str, Field(min_length=1)]
-    """Name or address of the broker."""
-    port: Annotated[Integer, Field(ge=1, le=65_535)] = 1_883
-    """1 to 65535."""
-    username: Annotated[str, Field(min_length=1)] | None = None
-    """Default: no sign-in."""
-    password: SecretStr | None = None
-    """In plain text; better is `password_file`."""
-    password_file: ExistingFile | None = None
-    """A file whose first line is the password. Relative to systemd's credentials folder, if it is there."""
-    prefix: Annotated[str, AfterValidator(_topic)] = "heard"
-    """The first level or levels of every topic."""
-    keepalive_s: Annotated[Integer, Field(ge=5, le=3_600)] = 30
-    """Seconds, 5 to 3600: a broker that is silent for half as long again is taken for gone."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _find_credential(cls, values: object) -> object:
-        """Take `password_file` from where systemd's LoadCredential= puts it."""
-        return from_credentials(values, "password_file")
-
-    @model_validator(mode="after")
-    def _one_password(self) -> Self:
-        if self.password is not None and self.password_file is not None:
-            raise ValueError("either 'password' or 'password_file', not both")
-        if self.username is None and (self.password is not None or self.password_file is not None):
-            raise ValueError("a password needs a 'username'")
-        return self
-
-    def secret(self) -> str | None:
-        """Return the password, reading its file now. Raises ConfigError if the file cannot be read."""
-        if self.password_file is None:
-            return None if self.password is None else self.password.get_secret_value()
-        return read_secret(self.password_file, "password")
 
 
 class EvidenceConfig(Settings):
@@ -207,6 +157,8 @@ class Config(Settings):
     """A rule file, or a folder of them. Default: no rules, events are only published and recorded."""
     mqtt: MqttConfig | None = None
     """Default: no broker."""
+    api: ApiConfig | None = ApiConfig()
+    """The HTTP API; null: none."""
     home_assistant: HomeAssistantConfig | None = None
     """Default: rules neither call its actions nor ask for its states."""
     webhooks: WebhooksConfig = WebhooksConfig()
@@ -215,6 +167,8 @@ class Config(Settings):
     """The programs that rules may run, each by its whole path. Default: none."""
     audio_model: AudioModelConfig | None = None
     """Default: no full audio model; sounds are decided by their scores alone."""
+    wyoming: WyomingConfig | None = None
+    """Default: no sound wakes voice satellites."""
     evidence: EvidenceConfig = EvidenceConfig()
     """The clips around events."""
     gate: GateConfig = GateConfig()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from daemon.control import answers, read_request
@@ -12,7 +13,11 @@ from foundation.errors import HeardError, OwnerError
 from integrations.mqtt_listening import only_new
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from daemon.history import History
     from daemon.learning.desk import TeachingDesk
+    from daemon.switches import Switches
     from integrations.mqtt import MqttLink
     from integrations.mqtt_listening import Said
     from integrations.topics import Topics
@@ -22,20 +27,32 @@ MAX_WAITING = 20
 
 MAX_REQUEST_BYTES = 100_000
 
+LOOK_BACK = 20
+"""Events among which the newest of a profile is looked for."""
+
 _log = logging.getLogger(__name__)
 
 
 class MqttRequests:
     """Listens on the node's `feedback` and `teach` topics and publishes each answer to `…/result`.
 
-    Feedback is `{"event": id, "verdict": "wrong"}`, or `{"profile": name, "verdict": "missed"}`
-    with `stream` and `last_s`; teaching is `{"profile": name}` with `stream`, `last_s` and the like. Both are
-    applied at once.
+    Feedback is `{"event": id, "verdict": "wrong"}`, or with `stream` in place of `event` about the newest
+    event there, or `{"profile": name, "verdict": "missed"}` with `stream` and `last_s`; teaching is
+    `{"profile": name}` with `stream`, `last_s` and the like, where without a name the time makes one. Both
+    are applied at once. `newest` gives the id of a stream's newest event, or raises OwnerError.
     """
 
-    def __init__(self, link: MqttLink, topics: Topics, desk: TeachingDesk) -> None:
+    def __init__(
+        self,
+        link: MqttLink,
+        topics: Topics,
+        desk: TeachingDesk,
+        *,
+        newest: Callable[[str], Awaitable[str]],
+    ) -> None:
         self._link = link
         self._desk = desk
+        self._newest = newest
         self._waiting: asyncio.Queue[Said] = asyncio.Queue(MAX_WAITING)
         for topic in (topics.feedback, topics.teach):
             link.listen(topic, only_new(self._put))
@@ -57,7 +74,10 @@ class MqttRequests:
     async def _answer(self, payload: bytes, *, teaching: bool) -> dict[str, Any]:
         done: dict[str, Any] = {}
         try:
-            request = read_request(json.dumps(_as_request(payload, teaching=teaching)))
+            said = _as_request(payload, teaching=teaching)
+            if said["do"] == "mark" and "event" not in said and isinstance(said.get("stream"), str):
+                said["event"] = await self._newest(said.pop("stream"))
+            request = read_request(json.dumps(said))
             async for line in answers(self._desk, request):
                 done = line.get("done") or done
         except HeardError as error:
@@ -66,6 +86,15 @@ class MqttRequests:
             _log.exception("a request over MQTT failed")
             return {"ok": False, "error": f"{type(error).__name__}: {error}"}
         return {"ok": True, **done}
+
+
+async def newest_event(history: History, switches: Switches, stream: str) -> str:
+    """Return the id of the newest event of a profile on `stream`. Raises OwnerError where there is none."""
+    for event in await history.newest(LOOK_BACK, stream=stream):
+        # What rules make up is no profile's, and cannot be marked.
+        if event.profile in switches.profiles:
+            return event.id
+    raise OwnerError(f"nothing was heard on {stream!r} that could be marked")
 
 
 def _as_request(payload: bytes, *, teaching: bool) -> dict[str, Any]:
@@ -78,7 +107,7 @@ def _as_request(payload: bytes, *, teaching: bool) -> dict[str, Any]:
         raise OwnerError('the message should be a JSON object, such as {"event": "…", "verdict": "wrong"}')
     named = {"name": said.pop("profile")} if "profile" in said else {}
     if teaching:
-        return {"do": "enroll", **named, **said}
+        return {"do": "enroll", "name": f"taught_{datetime.now():%Y%m%d_%H%M%S}", **named, **said}  # noqa: DTZ005 - the owner's own time
     if said.get("verdict") == "missed":
         del said["verdict"]
         return {"do": "missed", "apply": True, **named, **said}

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 BEAT_S = 1.0
 
+DEAF_AFTER_S = 10.0
+"""Sources bring audio many times a second; without any for so long, nothing is heard."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -71,10 +74,16 @@ class Body:
     """What there is to watch."""
 
     node: str
+    id: str
+    """The same for as long as the state folder is kept."""
+    api: str
+    """Where the HTTP API is found, or why nowhere."""
     state_dir: Path
     encoder: str
     audio_model: Callable[[], str]
     """Which there is, where, and how it does."""
+    satellites: Callable[[], str]
+    """What they are served, and how many there are."""
     profiles: Callable[[], int]
     """How many are in force."""
     profiles_fault: Callable[[], str | None]
@@ -103,9 +112,10 @@ class Vitals:
         self._started_at = time.time()
         self._since: dict[str, tuple[str, float]] = {}
         self._progress_fed = (0, 0)
+        self._progressed_s = -math.inf
         self._line_told = ""
         self._stats_said_s = -math.inf
-        self._rules_told: tuple[int, str | None] | None = None
+        self._stats_told: tuple[int, tuple[int, str | None]] | None = None
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -126,6 +136,7 @@ class Vitals:
         body = self._body
         return Status(
             node=body.node,
+            id=body.id,
             version=version("heard"),
             pid=os.getpid(),
             state_dir=str(body.state_dir),
@@ -133,6 +144,8 @@ class Vitals:
             now=time.time(),
             encoder=body.encoder,
             audio_model=body.audio_model(),
+            api=body.api,
+            satellites=body.satellites(),
             profiles=body.profiles(),
             profile_files=self._profile_files(),
             rules=body.rules(),
@@ -142,6 +155,18 @@ class Vitals:
             streams=tuple(self._stream(capture) for capture in body.captures.values()),
             **self._doors(),
         )
+
+    def deaf(self) -> str | None:
+        """Return why nothing is heard; None while something is, or the owner wants nothing heard."""
+        wanted = [capture for capture in self._body.captures.values() if capture.listening]
+        if not wanted:
+            return None
+        if not any(capture.online for capture in wanted):
+            return "no stream is online"
+        since_s = time.monotonic() - self._progressed_s
+        if since_s > DEAF_AFTER_S:
+            return f"no audio has been worked through for {min(since_s, 999_999):.0f} s"
+        return None
 
     def _beat(self) -> None:
         self._feed_watchdog()
@@ -155,11 +180,16 @@ class Vitals:
             level = logging.DEBUG if capture.health in wanted else logging.WARNING
             self._changes.note(f"health of {capture.stream}", capture.health.value, level=level)
             self._announce(capture)
-        announcer = self._body.announcer
-        rules = (self._body.rules(), self._body.rules_fault())
-        due = time.monotonic() - self._stats_said_s >= STATS_PERIOD_S or rules != self._rules_told
-        if announcer is not None and due:
-            self._stats_said_s, self._rules_told = time.monotonic(), rules
+        self._tell_stats()
+
+    def _tell_stats(self) -> None:
+        announcer, link = self._body.announcer, self._body.link
+        # What is said before the broker has let us in is lost; whoever came with it has heard nothing yet.
+        if announcer is None or link is None or not link.connected:
+            return
+        news = (link.connections, (self._body.rules(), self._body.rules_fault()))
+        if news != self._stats_told or time.monotonic() - self._stats_said_s >= STATS_PERIOD_S:
+            self._stats_said_s, self._stats_told = time.monotonic(), news
             announcer.stats(self._stats())
 
     def _feed_watchdog(self) -> None:
@@ -174,6 +204,7 @@ class Vitals:
         progress = (received, self._body.tally.rounds)
         if all(now > before for now, before in zip(progress, self._progress_fed, strict=True)):
             self._progress_fed = progress
+            self._progressed_s = time.monotonic()
             self._notifier.alive()
 
     def _announce(self, capture: Capture) -> None:
@@ -241,8 +272,7 @@ class Vitals:
         link = self._body.link
         if link is None:
             return DoorStatus(state="not configured", since=None, error="")
-        waiting = f"{link.waiting_messages} messages wait" if link.waiting_messages else None
-        return self._door("mqtt", "connected" if link.connected else "disconnected", waiting)
+        return self._door("mqtt", "connected" if link.connected else "disconnected", link.problem)
 
     def _door(self, door: str, state: str, error: str | None) -> DoorStatus:
         known, since = self._since.get(door, ("", 0.0))

@@ -18,6 +18,12 @@ LEVEL_PERIOD_S = 1.0
 
 STATS_PERIOD_S = 60.0
 
+NEWS_S = 86_400.0
+"""What was heard is no news after a day. A broker that speaks MQTT 5 forgets it then."""
+
+METER_S = 10.0
+"""A level that is older misleads."""
+
 Health = Literal["ok", "silent", "clipping", "dropping", "disabled"]
 
 
@@ -57,7 +63,7 @@ class Announcer:
     def event(self, event: SoundEvent, *, clip_url: str | None = None) -> None:
         """Tell what was heard, and whether the sound goes on."""
         payload = json.dumps(event_payload(event, clip_url=clip_url), ensure_ascii=False)
-        self._link.publish(self._topics.event(event.stream), payload, qos=1)
+        self._link.publish(self._topics.event(event.stream), payload, qos=1, expires_s=NEWS_S)
         topic = self._topics.state(event.stream, event.profile)
         sounding = self._sounding.setdefault(topic, set())
         if event.phase is Phase.STARTED:
@@ -69,7 +75,8 @@ class Announcer:
     def caption(self, event: SoundEvent, *, caption: str, question: str, rule: str) -> None:
         """Tell what the full audio model said of a sound."""
         payload = caption_payload(event, caption=caption, question=question, rule=rule)
-        self._link.publish(self._topics.caption(event.stream), json.dumps(payload, ensure_ascii=False), qos=1)
+        text = json.dumps(payload, ensure_ascii=False)
+        self._link.publish(self._topics.caption(event.stream), text, qos=1, expires_s=NEWS_S)
 
     def status(self, stream: str, *, online: bool) -> None:
         """Tell whether audio comes from `stream`."""
@@ -88,8 +95,10 @@ class Announcer:
             return
         self._level_said_s[stream] = now_s
         payload = level_payload(level_dbfs=level_dbfs, noise_floor_dbfs=noise_floor_dbfs)
-        self._link.publish(self._topics.level(stream), json.dumps(payload), qos=0, fleeting=True)
+        text = json.dumps(payload)
+        self._link.publish(self._topics.level(stream), text, qos=0, fleeting=True, expires_s=METER_S)
 
     def stats(self, counters: Mapping[str, Any]) -> None:
         """Tell the node's counters; to be called every STATS_PERIOD_S."""
-        self._link.publish(self._topics.stats, json.dumps(counters, ensure_ascii=False), qos=0, fleeting=True)
+        text = json.dumps(counters, ensure_ascii=False)
+        self._link.publish(self._topics.stats, text, qos=0, fleeting=True, expires_s=2 * STATS_PERIOD_S)

@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Self
 
-from aiomqtt import Client, MqttError, Will
+from aiomqtt import MqttError
 
 from foundation.backoff import Backoff
-from foundation.errors import ActionError, OwnerError
+from foundation.errors import OwnerError
 from foundation.owned_task import OwnedTask
+from integrations.mqtt_broker import BrokerClient
+from integrations.mqtt_faults import in_plain_words
 from integrations.mqtt_listening import Listening
+from integrations.mqtt_outgoing import Outgoing, message
 from integrations.topics import check_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
+    from integrations.mqtt_broker import Broker
     from integrations.mqtt_listening import Said
 
 BACKOFF_FIRST_S = 1.0
@@ -32,52 +33,17 @@ BACKOFF_MAX_S = 2.0
 STEADY_AFTER_S = 30.0
 """A connection that lasted this long was a good one."""
 
-ANSWER_TIMEOUT_S = 10.0
-"""A broker that has not acknowledged a message for so long is taken for gone."""
-
 GOODBYE_TIMEOUT_S = 1.0
 """What the last message on an otherwise broken connection may cost."""
 
 STOP_PATIENCE_S = 6.0
 """Stopping waits this long for the last messages: longer than the 5 s that paho gives to connecting."""
 
-MAX_WAITING = 10_000
-"""Messages kept while the broker is away. At 300 bytes each that is 3 MB."""
-
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broker:
-    """Where the broker is, and how to sign in."""
-
-    host: str
-    port: int = 1883
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    keepalive_s: int = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Message:
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
-    id: str = ""
-    """What tells the other side that a message is the same one again; empty: it has none."""
-    acknowledged: asyncio.Future[None] | None = None
-    """Who waits for the broker to have it. Such a message is never dropped for others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _State:
-    payload: str
-    at_rest: str | None
-
-
 class MqttLink:
-    """Keeps one connection alive for as long as the `async with` lasts. No method waits for the broker.
+    """Keeps one connection alive for as long as the `async with` lasts. Only `deliver` waits for the broker.
 
     `available` is the topic of the last will. Messages are delivered in order and at least once; when more
     than MAX_WAITING wait, the oldest are dropped and counted. States are retained: only the newest value of
@@ -85,23 +51,21 @@ class MqttLink:
     """
 
     def __init__(self, broker: Broker, *, available: str) -> None:
+        """Raises OwnerError where no connection is thinkable."""
         check_topic(available)
-        try:
-            broker.host.encode("idna")
-        except UnicodeError as error:
-            raise OwnerError(f"mqtt host {broker.host!r} is not a host name: {error}") from error
+        broker.check()
         self._broker = broker
         self._available = available
-        self._messages: deque[_Message] = deque()
-        self._states: dict[str, _State] = {}
-        self._unsaid: dict[str, None] = {}
         self._wake = asyncio.Event()
+        self._outgoing = Outgoing(self._wake.set)
         self._listening = Listening(self._wake.set)
         self._stopping = asyncio.Event()
         self._task = OwnedTask()
         self._connected = False
-        self._known_down = False
-        self._dropped = 0
+        self._fault = ""
+        self._faults_told: set[str] = set()
+        self.connections = 0
+        """How often the broker has let us in."""
 
     @property
     def connected(self) -> bool:
@@ -111,23 +75,45 @@ class MqttLink:
     @property
     def waiting_messages(self) -> int:
         """Messages that the broker has not acknowledged yet."""
-        return len(self._messages)
+        return self._outgoing.waiting
 
     @property
     def dropped_messages(self) -> int:
-        """Messages lost because too many were waiting."""
-        return self._dropped
+        """Messages lost because too many were waiting, or because they came to be too old."""
+        return self._outgoing.dropped
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the connection, for its owner to read; empty where nothing is."""
+        problems = [] if self._connected else [self._fault]
+        refused = {**self._listening.refusals, **self._outgoing.refusals}
+        for topic, reason in list(refused.items())[:1]:
+            more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+            problems.append(f"the broker refuses {topic}: {reason}{more}")
+        if self._connected and self._broker.tls is not None and self._broker.tls.insecure:
+            problems.append("the broker's certificate is not checked (mqtt.tls.insecure)")
+        if self.waiting_messages:
+            problems.append(f"{self.waiting_messages} messages wait")
+        return "; ".join(problem for problem in problems if problem)
 
     def publish(
-        self, topic: str, payload: str, *, qos: int = 1, retain: bool = False, fleeting: bool = False
+        self,
+        topic: str,
+        payload: str,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        fleeting: bool = False,
+        expires_s: float | None = None,
     ) -> None:
         """Send a message as soon as the broker can take it; a fleeting one only if that is now.
 
-        Raises ActionError for a topic, a payload or a quality of service that MQTT does not know.
+        After `expires_s` it is not sent any more; a broker that speaks MQTT 5 forgets it then, too. Raises
+        ActionError for a topic, a payload or a quality of service that MQTT does not know.
         """
-        message = _message(topic, payload, qos, retain=retain)
+        new = message(topic, payload, qos=qos, retain=retain, expires_s=expires_s)
         if not fleeting or self._connected:
-            self._put(message)
+            self._outgoing.put(new)
 
     async def deliver(
         self,
@@ -140,30 +126,17 @@ class MqttLink:
     ) -> None:
         """Send a message, and return when the broker has it; cancelled before, it is not sent any more.
 
-        Raises ActionError as `publish` does.
+        Raises ActionError as `publish` does, and where the broker refuses the message.
         """
-        acknowledged = asyncio.get_running_loop().create_future()
-        message = replace(_message(topic, payload, qos, retain=retain), id=id, acknowledged=acknowledged)
-        self._put(message)
-        try:
-            await acknowledged
-        finally:
-            with suppress(ValueError):
-                self._messages.remove(message)
+        await self._outgoing.deliver(message(topic, payload, qos=qos, retain=retain, id=id))
 
     def set_state(self, topic: str, payload: str, *, at_rest: str | None = None) -> None:
         """Make `payload` the retained value of `topic`; `at_rest` is what a clean stop leaves there."""
-        check_topic(topic)
-        state = _State(payload=payload, at_rest=at_rest)
-        if self._states.get(topic) != state:
-            self._states[topic] = state
-            self._unsaid[topic] = None
-            self._wake.set()
+        self._outgoing.set_state(topic, payload, at_rest=at_rest)
 
     def resay_states(self, topics: Iterable[str] | None = None) -> None:
         """Say every retained state once more, or only these: somebody may have missed them."""
-        self._unsaid |= dict.fromkeys(self._states if topics is None else topics)
-        self._wake.set()
+        self._outgoing.say_again(topics)
 
     def listen(self, topic_filter: str, on_said: Callable[[Said], None]) -> None:
         """Call `on_said` with every message, retained or not, that fits; one receiver to a filter.
@@ -190,25 +163,14 @@ class MqttLink:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for topic, state in list(self._states.items()):
-            if state.at_rest is not None:
-                self.set_state(topic, state.at_rest, at_rest=state.at_rest)
+        self._outgoing.rest()
         self._stopping.set()
         self._wake.set()
         try:
             await self._task.stop(error, patience_s=STOP_PATIENCE_S)
         finally:
-            if self._messages:
-                _log.warning("stopped with %d MQTT messages that were never delivered", len(self._messages))
-
-    def _put(self, message: _Message) -> None:
-        if len(self._messages) >= MAX_WAITING:
-            oldest = next((each for each in self._messages if each.acknowledged is None), None)
-            if oldest is not None:
-                self._messages.remove(oldest)
-                self._dropped += 1
-        self._messages.append(message)
-        self._wake.set()
+            if self.waiting_messages:
+                _log.warning("stopped with %d MQTT messages that were never delivered", self.waiting_messages)
 
     async def _run(self) -> None:
         backoff = Backoff(first_s=BACKOFF_FIRST_S, most_s=BACKOFF_MAX_S, steady_after_s=STEADY_AFTER_S)
@@ -217,13 +179,18 @@ class MqttLink:
             try:
                 await self._converse()
             except* MqttError as errors:
-                self._went_down(errors)
+                self._went_down(_first(errors))
+            except* OwnerError as errors:
+                # Certificates are read anew each time: whoever renews them may have got it wrong.
+                self._went_down(_first(errors))
             with suppress(TimeoutError):
                 async with asyncio.timeout(backoff.after(time.monotonic() - began)):
                     await self._stopping.wait()
 
     async def _converse(self) -> None:
-        async with self._client() as client:
+        tls = self._broker.tls
+        context = None if tls is None else await asyncio.to_thread(tls.context)
+        async with BrokerClient(self._broker, available=self._available, context=context) as client:
             try:
                 async with asyncio.TaskGroup() as group:
                     # Only the reader notices that an idle connection has died.
@@ -240,89 +207,47 @@ class MqttLink:
                         self._available, farewell, qos=1, retain=True, timeout=GOODBYE_TIMEOUT_S
                     )
 
-    def _client(self) -> Client:
-        # The same name every time: a broker that still holds our last, half-dead connection ends it and sends
-        # its will before it lets us in, not a minute after we have said that we are online.
-        name = blake2b(self._available.encode(), digest_size=8).hexdigest()
-        return Client(
-            self._broker.host,
-            self._broker.port,
-            username=self._broker.username,
-            password=self._broker.password,
-            identifier=f"heard-{name}",
-            will=Will(self._available, "offline", qos=1, retain=True),
-            keepalive=self._broker.keepalive_s,
-            timeout=ANSWER_TIMEOUT_S,
-        )
+    async def _read(self, client: BrokerClient) -> None:
+        async for each in client.messages:
+            self._listening.deliver(each)
 
-    async def _read(self, client: Client) -> None:
-        async for message in client.messages:
-            self._listening.deliver(message)
-
-    async def _say_everything(self, client: Client) -> None:
+    async def _say_everything(self, client: BrokerClient) -> None:
         """Return once stopping and all has been said; else say what comes."""
-        self._unsaid = dict.fromkeys(self._states)
+        self._outgoing.begin()
         self._listening.begin()
         await self._listening.subscribe(client)
-        await self._say_states(client)
-        await client.publish(self._available, "online", qos=1, retain=True)
+        await self._outgoing.say_states(client)
+        await client.say(self._available, "online", qos=1, retain=True)
         self._came_up()
         while True:
             self._wake.clear()
             await self._listening.subscribe(client)
-            await self._say_states(client)
-            await self._say_messages(client)
+            await self._outgoing.say_states(client)
+            await self._outgoing.say_messages(client)
             if self._stopping.is_set() and not self._wake.is_set():
                 return
             await self._wake.wait()
 
-    async def _say_states(self, client: Client) -> None:
-        while self._unsaid:
-            topic = next(iter(self._unsaid))
-            del self._unsaid[topic]
-            state = self._states.get(topic)
-            if state is None:
-                continue
-            await client.publish(topic, state.payload, qos=1, retain=True)
-            if not state.payload and self._states.get(topic) is state:
-                # An empty one takes what was retained away; there is nothing to say again.
-                del self._states[topic]
-
-    async def _say_messages(self, client: Client) -> None:
-        while self._messages and not self._unsaid:
-            message = self._messages[0]
-            await client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
-            # While we waited for the broker, this one may have become the oldest of too many.
-            if self._messages and self._messages[0] is message:
-                self._messages.popleft()
-            if message.acknowledged is not None and not message.acknowledged.done():
-                message.acknowledged.set_result(None)
-
     def _came_up(self) -> None:
         self._connected = True
-        self._known_down = False
-        _log.info("connected to the MQTT broker at %s:%d", self._broker.host, self._broker.port)
+        self.connections += 1
+        self._fault = ""
+        self._faults_told.clear()
+        _log.info("connected to the MQTT broker at %s", self._broker)
+        if self._broker.tls is not None and self._broker.tls.insecure:
+            _log.warning("anybody may be the MQTT broker: its certificate is not checked (mqtt.tls.insecure)")
 
-    def _went_down(self, error: BaseException) -> None:
+    def _went_down(self, error: MqttError | OwnerError) -> None:
         self._connected = False
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        if not self._known_down:
-            self._known_down = True
-            _log.warning(
-                "no connection to the MQTT broker at %s:%d (%s); trying again",
-                self._broker.host,
-                self._broker.port,
-                error,
-            )
+        self._fault = in_plain_words(error, self._broker) if isinstance(error, MqttError) else str(error)
+        if self._fault not in self._faults_told:
+            self._faults_told.add(self._fault)
+            told = "no connection to the MQTT broker at %s (%s); trying again"
+            _log.warning(told, self._broker, self._fault)
 
 
-def _message(topic: str, payload: str, qos: int, *, retain: bool) -> _Message:
-    check_topic(topic)
-    if qos not in {0, 1, 2}:
-        raise ActionError(f"the quality of service of an MQTT message is 0, 1 or 2, not {qos!r}")
-    try:
-        content = payload.encode()
-    except UnicodeEncodeError as error:
-        raise ActionError(f"the MQTT payload for {topic!r} is not valid Unicode: {error}") from error
-    return _Message(topic=topic, payload=content, qos=qos, retain=retain)
+def _first(error: BaseException) -> MqttError | OwnerError:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, MqttError | OwnerError)
+    return error

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from aiomqtt import Client, Message
+from aiomqtt import Message
+
+from integrations.mqtt_broker import BrokerClient
 
 QOS = 1
 
@@ -47,6 +49,8 @@ class Listening:
         self._filters: frozenset[str] = frozenset()
         self._on_said: Callable[[Said], None] | None = None
         self._subscribed: set[str] = set()
+        self.refusals: dict[str, str] = {}
+        """What the broker does not let us hear, and its reason; of this connection."""
 
     def listen(self, topic_filter: str, on_said: Callable[[Said], None]) -> None:
         """Call `on_said` with every message that fits; one receiver to a filter."""
@@ -66,16 +70,20 @@ class Listening:
     def begin(self) -> None:
         """Take note that a new connection subscribes to nothing yet."""
         self._subscribed.clear()
+        self.refusals.clear()
 
-    async def subscribe(self, client: Client) -> None:
+    async def subscribe(self, client: BrokerClient) -> None:
         """Tell the broker what has changed."""
         while new := self._wanted() - self._subscribed:
             topic = min(new)
             self._subscribed.add(topic)
-            await client.subscribe(topic, qos=QOS)
+            if (refusal := await client.hear(topic, qos=QOS)) is not None:
+                self.refusals[topic] = refusal
+                _log.warning("the MQTT broker does not let us subscribe to %s: %s", topic, refusal)
         while old := self._subscribed - self._wanted():
             topic = min(old)
             self._subscribed.discard(topic)
+            self.refusals.pop(topic, None)
             await client.unsubscribe(topic)
 
     def deliver(self, message: Message) -> None:

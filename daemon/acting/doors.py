@@ -11,7 +11,7 @@ from daemon.outbox.errand import Errand
 from daemon.outbox.expiry import TOLD_S, home_assistant_s
 from daemon.parts import names_heard
 from integrations.announcer import Announcer
-from integrations.mqtt import Broker, MqttLink
+from integrations.mqtt import MqttLink
 from integrations.topics import Topics
 from integrations.webhook import Webhooks, WebhookSettings, webhook_target
 from rules.model import COMMAND, EMIT, LOG, MQTT_PUBLISH, SAVE_CLIP, WEBHOOK
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from daemon.acting.actions import Door
-    from daemon.config import Config, MqttConfig
+    from daemon.config import Config
     from daemon.evidence.recorder import EvidenceRecorder
+    from daemon.mqtt_settings import MqttConfig
     from daemon.parts import Parts
     from integrations.home_assistant.rest import HomeAssistant
     from rules.model import ActionRequest
@@ -33,14 +34,7 @@ _log = logging.getLogger(__name__)
 
 def link_to(mqtt: MqttConfig, *, node: str) -> MqttLink:
     """Return the connection to the broker that the configuration names, not yet open."""
-    broker = Broker(
-        host=mqtt.host,
-        port=mqtt.port,
-        username=mqtt.username,
-        password=mqtt.secret(),
-        keepalive_s=mqtt.keepalive_s,
-    )
-    return MqttLink(broker, available=Topics(prefix=mqtt.prefix, node=node).available)
+    return MqttLink(mqtt.broker(), available=Topics(prefix=mqtt.prefix, node=node).available)
 
 
 def announcer_on(link: MqttLink, config: Config, parts: Parts) -> Announcer:

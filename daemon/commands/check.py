@@ -28,10 +28,12 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     settings = load_config(config)
     parts = load_parts(settings)
     warnings = [
+        *_broker(settings),
         *_useless_actions(settings, parts),
         *_deaf(parts),
         *_unknown_devices(settings),
         *_audio_model(settings, parts),
+        *_wake_words(settings, parts),
     ]
     path = config or find_config()
     if as_json:
@@ -56,6 +58,14 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             typer.echo(f"warning: {warning}", err=True)
     if warnings:
         raise typer.Exit(1)
+
+
+def _broker(config: Config) -> Iterator[str]:
+    """Read what the connection to the broker needs. Raises OwnerError where there will be none."""
+    if config.mqtt is not None:
+        config.mqtt.broker().check()
+        if config.mqtt.tls is not None and config.mqtt.tls.insecure:
+            yield "mqtt.tls: anybody may be the broker: its certificate is not checked ('insecure: true')"
 
 
 def _useless_actions(config: Config, parts: Parts) -> Iterator[str]:
@@ -130,3 +140,13 @@ def _audio_model(config: Config, parts: Parts) -> Iterator[str]:
         must_fit(place.folder, place.load)
     except ModelError as error:
         yield str(error)
+
+
+def _wake_words(config: Config, parts: Parts) -> Iterator[str]:
+    """Whether satellites are offered profiles that there are."""
+    from foundation.wording import did_you_mean
+
+    known = [profile.name for profile in parts.profiles]
+    for name in () if config.wyoming is None else config.wyoming.wake.profiles:
+        if name not in known:
+            yield f"wyoming.wake: there is no profile {name!r}{did_you_mean(name, known)}"

@@ -188,7 +188,7 @@ def test_the_file_is_looked_for_from_the_service_to_the_system(
         ),
         (
             "streams: {a: {source: pipe, rate_hz: 8000, path: x, sample_format: s16}}",
-            ["1:68: expected 's16le', 's24le', 's32le' or 'f32le', found 's16'; did you mean 's16le'?"],
+            ["1:68: expected 'u8', 's16le', 's24le', 's32le' or 'f32le', found 's16'; did you mean 's16le'?"],
         ),
         ("streams: {a: {source: file, path: gone.wav}}", ["1:35: there is no "]),
         ("streams: {' a': {source: microphone}}", ["a name has no control characters"]),
@@ -337,12 +337,20 @@ def test_the_shipped_configuration_is_valid_with_everything_switched_on(tmp_path
     path = write(folder, re.sub(r"^  endpoint:\n(    .*\n)+", "", text, flags=re.MULTILINE))
     for name in ("profiles", "rules.d", "MiMo-Audio-7B-Instruct", "MiMo-Audio-Tokenizer"):
         (folder / name).mkdir()
-    for name in ("yard.flac", "mqtt_password", "home_assistant_token", "webhook_key"):
+    for name in (
+        "yard.flac",
+        "mqtt_password",
+        "mqtt_ca.pem",
+        "mqtt_client.pem",
+        "mqtt_client.key",
+        "home_assistant_token",
+        "webhook_key",
+    ):
         (folder / name).touch()
 
     config = load_config(path)
 
-    assert set(config.streams) == {"microphone", "porch", "garage", "yard"}
+    assert set(config.streams) == {"microphone", "porch", "garage", "bedroom", "yard"}
     assert config.mqtt is not None
 
 

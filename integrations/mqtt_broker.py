@@ -1,0 +1,149 @@
+"""Where the broker is, how to sign in, and the client that speaks to it."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Literal
+
+from aiomqtt import Client, ProtocolVersion, Will
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from foundation.errors import OwnerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from paho.mqtt.client import Client as PahoClient
+    from paho.mqtt.reasoncodes import ReasonCode
+
+Protocol = Literal["3.1.1", "5"]
+
+ANSWER_TIMEOUT_S = 10.0
+"""A broker that has not acknowledged a message for so long is taken for gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """How the connection is encrypted, and who is trusted. Without `ca_file`: whom this machine trusts."""
+
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    """Default: the key is in `certificate_file`."""
+    insecure: bool = False
+    """Speak to whoever answers, and send them the password."""
+
+    def context(self) -> ssl.SSLContext:
+        """Read the files. Raises OwnerError, which names the one that is wrong."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.ca_file is None:
+            context.load_default_certs()
+        else:
+            with _reading(self.ca_file, "the certificate of a CA"):
+                context.load_verify_locations(self.ca_file)
+        if self.certificate_file is not None:
+            key = "the same file" if self.key_file is None else self.key_file
+            with _reading(self.certificate_file, f"a certificate, and in {key} its key, not encrypted"):
+                # Without a password an encrypted key would ask for one at the terminal, and wait.
+                context.load_cert_chain(self.certificate_file, self.key_file, password="")
+        if self.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """Where the broker is, and how to sign in."""
+
+    host: str
+    port: int = 1_883
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    keepalive_s: int = 30
+    protocol: Protocol = "3.1.1"
+    tls: Tls | None = None
+    websocket_path: str | None = None
+    """None: no WebSocket, but TCP."""
+
+    def check(self) -> None:
+        """Raise OwnerError where no connection is thinkable."""
+        try:
+            self.host.encode("idna")
+        except UnicodeError as error:
+            raise OwnerError(f"mqtt host {self.host!r} is not a host name: {error}") from error
+        if self.tls is not None:
+            self.tls.context()
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def client_id(available: str) -> str:
+    """Return the name that a daemon has at the broker, made of the topic of its last will.
+
+    The same every time: a broker that still holds our last, half-dead connection ends it and sends its will
+    before it lets us in, not a minute after we have said that we are online.
+    """
+    return f"heard-{blake2b(available.encode(), digest_size=8).hexdigest()}"
+
+
+class BrokerClient(Client):
+    """One connection. Also tells that the broker refused a message, which only MQTT 5 lets it say."""
+
+    def __init__(self, broker: Broker, *, available: str, context: ssl.SSLContext | None) -> None:
+        super().__init__(
+            broker.host,
+            broker.port,
+            username=broker.username,
+            password=broker.password,
+            identifier=client_id(available),
+            protocol=ProtocolVersion.V5 if broker.protocol == "5" else ProtocolVersion.V311,
+            will=Will(available, "offline", qos=1, retain=True),
+            keepalive=broker.keepalive_s,
+            timeout=ANSWER_TIMEOUT_S,
+            tls_context=context,
+            transport="tcp" if broker.websocket_path is None else "websockets",
+            websocket_path=broker.websocket_path,
+        )
+        self._can_expire = broker.protocol == "5"
+        self._refusal: str | None = None
+
+    async def say(
+        self, topic: str, payload: bytes | str, *, qos: int, retain: bool, expires_s: float | None = None
+    ) -> str | None:
+        """Publish, one message at a time; return why the broker refused it, or None. Raises MqttError."""
+        properties = None
+        if expires_s is not None and self._can_expire:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
+            properties.MessageExpiryInterval = max(1, round(expires_s))
+        self._refusal = None
+        await self.publish(topic, payload, qos=qos, retain=retain, properties=properties)
+        return self._refusal
+
+    async def hear(self, topic_filter: str, *, qos: int) -> str | None:
+        """Subscribe; return why the broker refused, or None. Raises MqttError."""
+        codes = await self.subscribe(topic_filter, qos=qos)
+        return next((str(code) for code in codes if getattr(code, "is_failure", False)), None)
+
+    def _on_publish(
+        self, client: PahoClient, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        if reason_code.is_failure:
+            self._refusal = str(reason_code)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+
+@contextmanager
+def _reading(file: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        raise OwnerError(f"{file}: expected {what}, in PEM: {reason}") from error
