@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 RATE_HZ = 16_000
 FORM: dict[str, int] = {"rate": RATE_HZ, "width": 2, "channels": 1}
-ANSWER_S = 10.0
+ANSWER_S = 30.0
 QUIET = hiss(3.0)
 
 
