@@ -201,6 +201,11 @@ class Config(Settings):
         """Where clips are stored."""
         return self.evidence.folder or self.state_dir / "evidence"
 
+    @property
+    def taught_folder(self) -> Path:
+        """Where `heard profiles enroll` puts profiles; what lies there is always heard."""
+        return self.state_dir / "profiles"
+
 
 def find_config() -> Path | None:
     """Return the configuration file that is used where none is named, or None where there is none.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from daemon.learning.renewal import renew_taught
 from daemon.models.choice import load_encoder
 from daemon.pipeline import Pipeline
 from daemon.streams.cabin import cabin_of, cabin_tags
@@ -67,18 +68,11 @@ def load_parts(config: Config) -> Parts:
     return Parts(encoder=encoder, profiles=profiles, rules=load_rule_set(config, profiles))
 
 
-def taught_folder(config: Config) -> Path:
-    """Return where `heard profiles enroll` puts profiles; what lies there is always heard."""
-    return config.state_dir / "profiles"
-
-
 def current_profiles(config: Config, encoder: Encoder) -> tuple[Profile, ...]:
     """Load the profiles that are wanted, after those that another encoder heard have been heard anew.
 
     Raises ProfileError, with the reason, where one cannot be.
     """
-    from daemon.learning.renewal import renew_taught
-
     renew_taught(config, encoder)
     return load_profiles(config, encoder.id)
 
@@ -87,7 +81,7 @@ def load_profiles(config: Config, encoder: EncoderId) -> tuple[Profile, ...]:
     """Load the stock profiles that are wanted, and the owner's, which replace stock ones of the same name."""
     wanted = config.stock_profiles
     stock = ProfileStore([STOCK_FOLDER] if wanted else []).load(encoder)
-    taught = taught_folder(config)
+    taught = config.taught_folder
     own = ProfileStore([*config.profiles, *([taught] if taught.is_dir() else [])]).load(encoder)
     profiles = {
         profile.name: profile for profile in stock if isinstance(wanted, bool) or profile.name in wanted

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from daemon.models.choice import load_bank
-from daemon.parts import taught_folder
 from fewshot_profiles.enrollment import Surroundings
 from fewshot_profiles.folder import ARRAYS_NAME, YAML_NAME, audio_files, encoders_of
 from fewshot_profiles.reembedding import hear_folder_anew
@@ -46,7 +45,7 @@ def renew_taught(config: Config, encoder: Encoder) -> None:
 
 
 def _taught(config: Config) -> list[Path]:
-    root = taught_folder(config)
+    root = config.taught_folder
     if not root.is_dir():
         return []
     return [

@@ -18,7 +18,7 @@ from daemon.learning.marking import Marking
 from daemon.learning.profile_files import ProfileFiles
 from daemon.learning.teacher import Teacher, ambience_folder
 from daemon.logs import Changes
-from daemon.parts import current_profiles, taught_folder
+from daemon.parts import current_profiles
 from fewshot_profiles.matcher import Matcher
 from foundation.errors import HeardError
 
@@ -70,15 +70,15 @@ class School:
         self.orders = Orders()
         self._memory = EventMemory(config.state_dir / FILE_NAME, encoder.id)
         self.files = ProfileFiles(
-            [*config.profiles, taught_folder(config)],
+            [*config.profiles, config.taught_folder],
             read=partial(current_profiles, config, encoder),
             in_force=in_force,
             adopt=self._put_in_force,
         )
-        self._teacher = Teacher(config, encoder, ambience=self.ear.ambience)
+        self.teacher = Teacher(config, encoder, ambience=self.ear.ambience)
         self.desk = TeachingDesk(
-            self._teacher,
-            Marking(self._teacher),
+            self.teacher,
+            Marking(self.teacher),
             recorder,
             streams=list(config.streams),
             in_force=self.in_force,
@@ -156,7 +156,7 @@ class School:
         while True:
             await asyncio.sleep(LOOK_AT_PROMISES_EVERY_S)
             try:
-                kept = await self.desk.upkeep(lambda: broken_promises(self._teacher))
+                kept = await self.desk.upkeep(lambda: broken_promises(self.teacher))
             except HeardError as error:
                 self._changes.note("promises", str(error))
                 continue

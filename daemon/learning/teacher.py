@@ -10,7 +10,7 @@ import numpy as np
 
 from daemon.learning.ear import saved_ambience
 from daemon.models.choice import load_bank
-from daemon.parts import current_profiles, taught_folder
+from daemon.parts import current_profiles
 from fewshot_profiles.archive import export_profile, unpacked
 from fewshot_profiles.calibration import logit, sigmoid
 from fewshot_profiles.enrollment import (
@@ -63,7 +63,7 @@ class Teacher:
     ) -> None:
         self.config = config
         self.encoder = encoder
-        self.folder = taught_folder(config)
+        self.folder = config.taught_folder
         self._ambience = ambience or (lambda: saved_ambience(ambience_folder(config), encoder.id))
 
     def profiles(self) -> tuple[Profile, ...]:
