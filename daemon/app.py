@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING
 
 from daemon.acting.actions import ActionDispatcher
 from daemon.acting.doors import announcer_on, doors, enter_home_assistant, enter_webhooks, link_to
+from daemon.api.addresses import clip_url
+from daemon.api.door import ApiDoor
+from daemon.api.house import House
 from daemon.audio_model.second_ears import SecondEars
 from daemon.deciding.reactions import Reach
 from daemon.deciding.rule_files import RuleFiles
 from daemon.deciding.rulebook import Rulebook
-from daemon.evidence.clips import clip_path
 from daemon.evidence.recorder import EvidenceRecorder
 from daemon.evidence.store import EvidenceStore
 from daemon.hearing import hear
 from daemon.history import History
+from daemon.installation import installation_id
+from daemon.home_assistant_discovery import HomeAssistantDiscovery, newest_pictures
+from daemon.installation import installation_id
 from daemon.learning.school import School
-from daemon.mqtt_requests import MqttRequests
+from daemon.mqtt_requests import MqttRequests, newest_event
 from daemon.mqtt_switches import MqttSwitches
 from daemon.notify import Notifier
 from daemon.outbox.outbox import Outbox
@@ -62,7 +67,9 @@ class App:
         self._config = config
         self._parts = parts
         self._tally = Tally()
-        self._observers = (self._tally, *observers)
+        self._api = None if config.api is None else ApiDoor(config)
+        told = () if self._api is None else (self._api.feed,)
+        self._observers = (self._tally, *told, *observers)
         self._notifier = Notifier()
         self._inbox = Inbox(config.streams)
         self._stopping = asyncio.Event()
@@ -83,11 +90,16 @@ class App:
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
             stack.enter_context(hold_state_folder(config.state_dir))
+            if self._api is not None:
+                self._api.open()
+                stack.callback(self._api.close)
             switches = self.switches = self._switches()
             history = await enter(History(config.state_dir / "history.sqlite"))
             recorder = await enter(self._recorder())
             link = None if config.mqtt is None else await enter(link_to(config.mqtt, node=config.node))
             announcer = None if link is None else announcer_on(link, config, parts)
+            if link is not None:
+                self._observers += newest_pictures(link, config)
             home = await enter_home_assistant(config, stack)
             second = await enter(
                 SecondEars(
@@ -142,10 +154,20 @@ class App:
                     ),
                 )
             )
+            discovery: HomeAssistantDiscovery | None = None
             if link is not None and config.mqtt is not None:
                 topics = Topics(prefix=config.mqtt.prefix, node=config.node)
-                school.answer_over(MqttRequests(link, topics, school.desk))
+                newest = partial(newest_event, history, switches)
+                school.answer_over(MqttRequests(link, topics, school.desk, newest=newest))
                 MqttSwitches(link, topics, switches)
+                discovery = HomeAssistantDiscovery(
+                    link,
+                    config,
+                    installation=installation_id(config.state_dir),
+                    switches=switches,
+                    profiles=lambda: school.files.profiles,
+                    rules=lambda: parts.rules if rule_files is None else rule_files.rules,
+                )
             captures = self._captures(recorder, switches)
             satellites = await enter(
                 Satellites(config, parts.encoder, lambda: switches.as_set(school.files.profiles))
@@ -153,6 +175,8 @@ class App:
             switches.on_change(satellites.look_at_profiles)
             body = Body(
                 node=config.node,
+                id=installation_id(config.state_dir),
+                api="off" if self._api is None else self._api.state,
                 state_dir=config.state_dir,
                 encoder=str(parts.encoder.id),
                 audio_model=second.words,
@@ -171,12 +195,31 @@ class App:
             )
             vitals = Vitals(body, self._notifier)
             await enter(serve_status(config.state_dir, vitals.status))
+            if self._api is not None:
+                house = House(
+                    config=config,
+                    status=vitals.status,
+                    deaf=vitals.deaf,
+                    switches=switches,
+                    desk=school.desk,
+                    teacher=school.teacher,
+                    profiles=lambda: school.files.profiles,
+                    rules=lambda: parts.rules if rule_files is None else rule_files.rules,
+                    rule_set=lambda: None if rule_files is None else rule_files.found,
+                    history=history,
+                    journal=rulebook.journal,
+                    feed=self._api.feed,
+                    tokens=self._api.tokens,
+                    addresses=self._api.addresses,
+                )
+                await enter(self._api.serving(house))
             stack.callback(self._notifier.stopping)
             await self._work(
                 captures,
                 self._hear(captures, rulebook.reactions, recorder, school, second, switches),
                 {
                     **rulebook.tasks(),
+                    **({} if discovery is None else discovery.tasks()),
                     "vitals": vitals.run(),
                     **school.tasks(),
                     **({} if rule_files is None else {"rule files": rule_files.run()}),
@@ -304,7 +347,7 @@ class App:
         return captures
 
     def _clip_url(self, event: SoundEvent) -> str:
-        return clip_path(self._config.evidence_folder, event).absolute().as_uri()
+        return clip_url(self._config, event, port=None if self._api is None else self._api.port)
 
     def _acted(self, request: ActionRequest, failure: Exception | None) -> None:
         for observer in self._observers:

@@ -23,6 +23,7 @@ from daemon.commands import (
     run,
     schema,
     status,
+    token,
 )
 from foundation.errors import HeardError, OwnerError
 
@@ -52,6 +53,7 @@ app.add_typer(cabin.group, name="cabin")
 app.add_typer(evidence.group, name="evidence")
 app.add_typer(models.group, name="models")
 app.add_typer(schema.group, name="schema")
+app.add_typer(token.group, name="token")
 
 
 def main() -> None:

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.sqlite_files import set_aside
-from detectors.types import Phase, SoundEvent
+from detectors.types import Decider, Phase, SoundEvent
 from foundation.errors import StateFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 BUSY_TIMEOUT_S = 5.0
 """How long a reader in another process may hold up the writer."""
 
-_COLUMNS = (
+_AT_FIRST = (
     "id, phase, profile, profile_version, stream, epoch_s, onset_s, decided_s, end_s, "
     "score, level_dbfs, noise_floor_dbfs, speech"
 )
+_SINCE_2 = {"decided_by": f"'{Decider.PROFILES}'", "verified": "NULL", "caption": "NULL", "transcript": "NULL"}
+"""Columns that came with schema 2, and what stands for each in a file that is older."""
 
-_SCHEMA = """
+_COLUMNS = f"{_AT_FIRST}, {', '.join(_SINCE_2)}"
+
+_SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS events (
     id TEXT PRIMARY KEY,
     phase TEXT NOT NULL,
@@ -39,19 +45,46 @@ CREATE TABLE IF NOT EXISTS events (
     level_dbfs REAL,
     noise_floor_dbfs REAL,
     speech INTEGER NOT NULL,
+    decided_by TEXT NOT NULL DEFAULT 'profiles',
+    verified INTEGER,
+    caption TEXT,
+    transcript TEXT,
     onset_at REAL GENERATED ALWAYS AS (epoch_s + onset_s) VIRTUAL
-) STRICT;
-CREATE INDEX IF NOT EXISTS events_by_onset ON events (onset_at);
-"""
+) STRICT
+""",
+    "CREATE INDEX IF NOT EXISTS events_by_onset ON events (onset_at)",
+)
 
-# An event that has ended stays ended, whatever is said again later.
+_MIGRATE_TO_2 = (
+    "ALTER TABLE events ADD COLUMN decided_by TEXT NOT NULL DEFAULT 'profiles'",
+    "ALTER TABLE events ADD COLUMN verified INTEGER",
+    "ALTER TABLE events ADD COLUMN caption TEXT",
+    "ALTER TABLE events ADD COLUMN transcript TEXT",
+)
+
+# An event that has ended stays ended, and what was said of it stays said, whatever is told again later.
+_NEWS = "excluded.phase = 'ended' OR events.phase = 'started'"
+_CHANGES = [
+    *(
+        f"{name} = CASE WHEN {_NEWS} THEN excluded.{name} ELSE events.{name} END"
+        for name in ("phase", "decided_s", "end_s", "score", "level_dbfs", "noise_floor_dbfs", "speech")
+    ),
+    *(f"{name} = COALESCE(excluded.{name}, {name})" for name in ("verified", "caption", "transcript")),
+]
 _UPSERT = f"""
-INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET
-    phase = excluded.phase, decided_s = excluded.decided_s, end_s = excluded.end_s, score = excluded.score,
-    level_dbfs = excluded.level_dbfs, noise_floor_dbfs = excluded.noise_floor_dbfs, speech = excluded.speech
-WHERE excluded.phase = 'ended' OR events.phase = 'started'
+INSERT INTO events ({_COLUMNS}) VALUES ({", ".join("?" * 17)})
+ON CONFLICT (id) DO UPDATE SET {", ".join(_CHANGES)}
 """  # noqa: S608 - only constants of this module are put together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class After:
+    """The last event of a page that was read: the next one begins behind it."""
+
+    onset_at: float
+    """Unix seconds."""
+    id: str
+
 
 def open_history(path: Path) -> sqlite3.Connection:
     """Open the history for writing; a damaged file is set aside as `*.damaged-<time>` and a new one begun.
@@ -82,21 +115,34 @@ def read_events(
     profile: str | None = None,
     stream: str | None = None,
     since: float = 0.0,
+    until: float | None = None,
+    after: After | None = None,
 ) -> list[SoundEvent]:
-    """Return stored events that began at `since` or later, the newest first; none if there is no history yet.
+    """Return stored events that began from `since` to `until`, the newest first; none without a history.
 
-    May run in another process than the daemon. Raises sqlite3.Error if the file cannot be read.
+    `after` goes on where a page ended. May run in another process than the daemon. Raises sqlite3.Error if
+    the file cannot be read.
     """
     if not path.exists():
         return []
-    wanted = f"""
-        SELECT {_COLUMNS} FROM events
+    wanted = """
+        SELECT {columns} FROM events
         WHERE onset_at >= :since AND (:profile IS NULL OR profile = :profile)
-          AND (:stream IS NULL OR stream = :stream)
+          AND (:stream IS NULL OR stream = :stream) AND (:until IS NULL OR onset_at <= :until)
+          AND (:after_at IS NULL OR onset_at < :after_at OR (onset_at = :after_at AND id > :after_id))
         ORDER BY onset_at DESC, id LIMIT :limit
-    """  # noqa: S608 - only constants of this module are put together
-    values = {"since": since, "profile": profile, "stream": stream, "limit": limit}
+    """
+    values = {
+        "since": since,
+        "until": until,
+        "profile": profile,
+        "stream": stream,
+        "limit": limit,
+        "after_at": None if after is None else after.onset_at,
+        "after_id": None if after is None else after.id,
+    }
     with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as database:
+        wanted = wanted.format(columns=_columns(database))
         return [_from_row(row) for row in database.execute(wanted, values)]
 
 
@@ -105,7 +151,8 @@ def read_event(path: Path, event_id: str) -> SoundEvent | None:
     if not path.exists():
         return None
     with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as database:
-        row = database.execute(f"SELECT {_COLUMNS} FROM events WHERE id = ?", (event_id,)).fetchone()  # noqa: S608 - only constants of this module are put together
+        wanted = f"SELECT {_columns(database)} FROM events WHERE id = ?"  # noqa: S608 - only constants of this module are put together
+        row = database.execute(wanted, (event_id,)).fetchone()
     return None if row is None else _from_row(row)
 
 
@@ -131,8 +178,21 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     # In WAL mode a killed process loses nothing that was committed, and a power cut at most the last commits,
     # never the file: a flush to the disk for every event would wear out SD cards for little.
     database.execute("PRAGMA synchronous = NORMAL")
-    database.executescript(_SCHEMA)
-    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    with database:
+        # One transaction: a file that was cut off between two columns would fit no schema.
+        database.execute("BEGIN")
+        if version == 1:
+            for statement in _MIGRATE_TO_2:
+                database.execute(statement)
+        for statement in _SCHEMA:
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _columns(database: sqlite3.Connection) -> str:
+    """Return what to read, also from a file that an older heard wrote and no newer one has opened yet."""
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    return _COLUMNS if version != 1 else f"{_AT_FIRST}, {', '.join(_SINCE_2.values())}"
 
 
 def _to_row(event: SoundEvent) -> tuple[str | float | None, ...]:
@@ -150,6 +210,10 @@ def _to_row(event: SoundEvent) -> tuple[str | float | None, ...]:
         float(event.level_dbfs),
         float(event.noise_floor_dbfs),
         int(event.speech),
+        event.decided_by.value,
+        event.verified,
+        event.caption,
+        event.transcript,
     )
 
 
@@ -168,6 +232,10 @@ def _from_row(row: Sequence[object]) -> SoundEvent:
         level_dbfs=_number(row[10]),
         noise_floor_dbfs=_number(row[11]),
         speech=bool(row[12]),
+        decided_by=Decider(str(row[13])),
+        verified=None if row[14] is None else bool(row[14]),
+        caption=None if row[15] is None else str(row[15]),
+        transcript=None if row[16] is None else str(row[16]),
     )
 
 

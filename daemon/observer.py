@@ -25,6 +25,9 @@ class Observer:
     def event(self, event: SoundEvent) -> None:
         """A sound began or ended."""
 
+    def published(self, event: SoundEvent, clip_url: str | None) -> None:
+        """The same as other systems are told of it, before actions go out: with its clip, if one is kept."""
+
     def action(self, request: ActionRequest, failure: Exception | None) -> None:
         """An action went out, or failed."""
 

@@ -9,7 +9,7 @@ blocks, nor on which other streams share a batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -43,6 +43,17 @@ class StreamReading:
     """Since the stream opened."""
     encoder_hops: int
     """Of these, how many the encoder heard."""
+    profiles: tuple[str, ...] = ()
+    """What is listened for."""
+    newest_scores: NDArray[np.float32] | None = field(default=None, compare=False)
+    """Of these profiles; None while the gate is shut."""
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The score of every profile, by name."""
+        if self.newest_scores is None:
+            return dict.fromkeys(self.profiles, 0.0)
+        return {name: _score(score) for name, score in zip(self.profiles, self.newest_scores, strict=True)}
 
 
 class Tap(Protocol):
@@ -141,6 +152,8 @@ class Pipeline:
             top=top,
             hops=state.hops,
             encoder_hops=state.encoder_hops,
+            profiles=self._matcher.names,
+            newest_scores=state.scores if heard.reading.open else None,
         )
 
     def replace_matcher(self, matcher: Matcher) -> list[SoundEvent]:

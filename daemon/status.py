@@ -57,6 +57,8 @@ class Status:
     """The whole daemon at one moment. Times are Unix seconds."""
 
     node: str
+    id: str
+    """The same for as long as the state folder is kept, whatever the node is called."""
     version: str
     pid: int
     state_dir: str
@@ -64,6 +66,8 @@ class Status:
     now: float
     encoder: str
     audio_model: str
+    api: str
+    """Where the HTTP API is found, or why nowhere."""
     profiles: int
     rules: int
     events: int

@@ -41,6 +41,8 @@ class RuleFiles:
         self._files: tuple[Path, ...] = ()
         self.rules = in_force
         """What is in force."""
+        self.found: RuleSet | None = None
+        """All that was read with what is in force; None before the first look."""
         self.fault: str | None = None
         """Why what was saved last is not in force, in a line."""
         self._stale = False
@@ -71,7 +73,7 @@ class RuleFiles:
             more = len(error.problems) - 1
             self.fault = str(error).splitlines()[0] + (f" (and {more} more)" if more else "")
             return
-        self._files = found.files
+        self._files, self.found = found.files, found
         mended, self.fault = self.fault is not None, None
         if found.warnings != self._warned:
             self._warned = found.warnings

@@ -65,7 +65,7 @@ def _profiles() -> Any:
 def configuration(folder: Path, streams: Mapping[str, Mapping[str, Any]], **settings: Any) -> Config:
     """Return a configuration whose state is in `folder`."""
     return Config.model_validate(
-        {"node": "hub", "state_dir": str(folder / "state"), "streams": streams, **settings}
+        {"node": "hub", "state_dir": str(folder / "state"), "streams": streams, "api": None, **settings}
     )
 
 

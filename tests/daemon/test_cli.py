@@ -47,6 +47,9 @@ COMMANDS = [
     ("models", "plan"),
     ("models", "background"),
     ("schema", "config"),
+    ("token", "add"),
+    ("token", "list"),
+    ("token", "remove"),
 ]
 
 

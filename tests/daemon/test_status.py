@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 _STATUS = Status(
     node="hub",
+    id="0123456789abcdef0123456789abcdef",
     version="0.1.0",
+    api="http://127.0.0.1:8765",
     pid=1,
     state_dir="/var/lib/heard",
     started_at=1.0,

@@ -1,0 +1,166 @@
+"""Serves the API: one application, made of the resources' tables, on a socket that is open already."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Self
+
+from aiohttp import web
+
+from daemon.api.access import Gatekeeper
+from daemon.api.events import Events
+from daemon.api.limits import RateLimit
+from daemon.api.live import Live
+from daemon.api.problems import answer_with_problems, problem
+from daemon.api.streams import Streams
+from daemon.api.system import System
+
+if TYPE_CHECKING:
+    import socket
+    from types import TracebackType
+
+    from daemon.api.answers import Handler
+    from daemon.api.house import House
+    from daemon.api.routes import Route
+    from daemon.api.settings import ApiConfig
+
+HEAD_WITHIN_S = 15
+"""A connection on which no whole request begins for so long is closed."""
+MORE_CONNECTIONS = 64
+"""That may be open besides those of live listeners."""
+END_WITHIN_S = 2.0
+"""Stopping waits this long for answers that are under way."""
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+
+# What aiohttp says of malformed requests quotes them, and with them what may be a token.
+_silent = logging.getLogger(f"{__name__}.http")
+_silent.setLevel(logging.CRITICAL + 1)
+
+
+class Server:
+    """Answers while its `async with` lasts."""
+
+    def __init__(self, config: ApiConfig, listener: socket.socket, house: House) -> None:
+        self._config = config
+        self._listener = listener
+        self._house = house
+        self._stack = AsyncExitStack()
+        self._answered: Counter[tuple[str, int]] = Counter()
+        self._live = Live(house, most=config.max_listeners)
+        self.routes = self._routes()
+
+    async def __aenter__(self) -> Self:
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=END_WITHIN_S)
+        async with AsyncExitStack() as stack:
+            await runner.setup()
+            stack.callback(self._house.workers.close)
+            stack.push_async_callback(runner.cleanup)
+            server = await asyncio.get_running_loop().create_server(
+                lambda: self._connection(runner), sock=self._listener.dup()
+            )
+            stack.callback(server.close)
+            await stack.enter_async_context(self._live)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    def _routes(self) -> tuple[Route, ...]:
+        house = self._house
+        resources = (
+            Streams(house),
+            Events(house),
+            self._live,
+        )
+        routes = [route for resource in resources for route in resource.routes()]
+        system = System(house, tuple(routes), self._answered)
+        return (*system.routes(), *routes)
+
+    def _application(self) -> web.Application:
+        gate = Gatekeeper(
+            self._config,
+            self._house.tokens,
+            RateLimit(self._config.requests_per_s),
+            {route.name: route.scope for route in self.routes},
+        )
+
+        @web.middleware
+        async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await gate.admit(request, handler)
+
+        @web.middleware
+        async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+            response = await handler(request)
+            self._answered[request.match_info.route.name or "none", response.status] += 1
+            return response
+
+        application = web.Application(middlewares=[count, answer_with_problems, admit])
+        application.on_response_prepare.append(_add_headers)
+        for route in self.routes:
+            application.router.add_route(route.method, route.pattern, route.handler, name=route.name)
+        return application
+
+    def _connection(self, runner: web.AppRunner) -> asyncio.Protocol:
+        server = runner.server
+        assert server is not None
+        if len(server.connections) >= self._config.max_listeners + MORE_CONNECTIONS:
+            return _Shut()
+        return _Connection(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=HEAD_WITHIN_S,
+            lingering_time=END_WITHIN_S,
+            access_log=_silent,
+            auto_decompress=False,
+            logger=_silent,
+        )
+
+
+class _Connection(web.RequestHandler):
+    """A connection whose malformed requests are answered as all others that are refused."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,  # noqa: ARG002 - aiohttp's signature
+        message: str | None = None,  # noqa: ARG002 - it quotes the request
+    ) -> web.StreamResponse:
+        """Answer with problem details, and close the connection."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was begun already")
+        detail = "this is no request of HTTP/1.1" if status == HTTPStatus.BAD_REQUEST else "heard failed"
+        response = problem(status, detail)
+        response.force_close()
+        return response
+
+
+class _Shut(asyncio.Protocol):
+    """A connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close it at once."""
+        transport.close()
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.pop("Server", None)
+    del request
