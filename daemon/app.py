@@ -22,7 +22,6 @@ from daemon.evidence.recorder import EvidenceRecorder
 from daemon.evidence.store import EvidenceStore
 from daemon.hearing import hear
 from daemon.history import History
-from daemon.installation import installation_id
 from daemon.home_assistant_discovery import HomeAssistantDiscovery, newest_pictures
 from daemon.installation import installation_id
 from daemon.learning.school import School

@@ -17,6 +17,7 @@ from daemon.commands import (
     events,
     evidence,
     feedback,
+    home_assistant,
     models,
     profiles,
     rules,
@@ -54,6 +55,7 @@ app.add_typer(evidence.group, name="evidence")
 app.add_typer(models.group, name="models")
 app.add_typer(schema.group, name="schema")
 app.add_typer(token.group, name="token")
+app.add_typer(home_assistant.group, name="ha")
 
 
 def main() -> None:

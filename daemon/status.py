@@ -68,6 +68,7 @@ class Status:
     audio_model: str
     api: str
     """Where the HTTP API is found, or why nowhere."""
+    satellites: str
     profiles: int
     rules: int
     events: int

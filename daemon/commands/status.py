@@ -54,6 +54,7 @@ def _node_table(answer: dict[str, Any]) -> Table:
     table.add_row("encoder", answer["encoder"])
     table.add_row("audio model", answer["audio_model"])
     table.add_row("API", answer["api"])
+    table.add_row("satellites", answer["satellites"])
     table.add_row("counts", ", ".join(f"{answer[name]} {name}" for name in counts))
     table.add_row("state folder", answer["state_dir"])
     for door in ("mqtt", "evidence", "history", "rule_files", "profile_files"):

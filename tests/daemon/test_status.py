@@ -23,6 +23,7 @@ _STATUS = Status(
     now=2.0,
     encoder="builtin-0123456789ab",
     audio_model="none",
+    satellites="not configured",
     profiles=23,
     rules=2,
     events=5,
