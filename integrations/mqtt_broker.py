@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Protocol = Literal["3.1.1", "5"]
 
+ID_PROPERTY = "heard-id"
+"""The user property that names what a rule decided: the same however often it is sent."""
+
 ANSWER_TIMEOUT_S = 10.0
 """A broker that has not acknowledged a message for so long is taken for gone."""
 
@@ -112,17 +115,30 @@ class BrokerClient(Client):
             transport="tcp" if broker.websocket_path is None else "websockets",
             websocket_path=broker.websocket_path,
         )
-        self._can_expire = broker.protocol == "5"
+        self._has_properties = broker.protocol == "5"
         self._refusal: str | None = None
 
     async def say(
-        self, topic: str, payload: bytes | str, *, qos: int, retain: bool, expires_s: float | None = None
+        self,
+        topic: str,
+        payload: bytes | str,
+        *,
+        qos: int,
+        retain: bool,
+        expires_s: float | None = None,
+        id: str = "",  # noqa: A002 - what it is
     ) -> str | None:
-        """Publish, one message at a time; return why the broker refused it, or None. Raises MqttError."""
+        """Publish, one message at a time; return why the broker refused it, or None. Raises MqttError.
+
+        Only MQTT 5 carries when a message expires, and the `id` by which a repeat of it is known.
+        """
         properties = None
-        if expires_s is not None and self._can_expire:
+        if self._has_properties and (id or expires_s is not None):
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
-            properties.MessageExpiryInterval = max(1, round(expires_s))
+            if expires_s is not None:
+                properties.MessageExpiryInterval = max(1, round(expires_s))
+            if id:
+                properties.UserProperty = (ID_PROPERTY, id)
         self._refusal = None
         await self.publish(topic, payload, qos=qos, retain=retain, properties=properties)
         return self._refusal

@@ -161,7 +161,12 @@ class Outgoing:
                 self.dropped += 1
                 continue
             refusal = await client.say(
-                first.topic, first.payload, qos=first.qos, retain=first.retain, expires_s=expires_s
+                first.topic,
+                first.payload,
+                qos=first.qos,
+                retain=first.retain,
+                expires_s=expires_s,
+                id=first.id,
             )
             self._note(first.topic, refusal)
             # While we waited for the broker, this one may have become the oldest of too many.
