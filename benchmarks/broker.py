@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 START_TIMEOUT_S = 10.0
@@ -26,9 +28,12 @@ def find_program(name: str) -> str | None:
 
 
 class Mosquitto:
-    """One broker process. The port stays the same through every stop and start."""
+    """One broker process. The port stays the same through every stop and start.
 
-    def __init__(self, executable: str, folder: Path) -> None:
+    `settings` are further lines of its configuration, for its one listener.
+    """
+
+    def __init__(self, executable: str, folder: Path, settings: Sequence[str] = ()) -> None:
         self.host = "127.0.0.1"
         self.port = _free_port()
         self._executable = executable
@@ -36,9 +41,11 @@ class Mosquitto:
         self._log = folder / "mosquitto.log"
         self._process: subprocess.Popen[bytes] | None = None
         # Started by root, the broker would give up its rights and then fail to read this folder.
-        self._config.write_text(
-            f"listener {self.port} {self.host}\nallow_anonymous true\npersistence false\nuser root\n"
+        anybody = (
+            [] if any(line.startswith("allow_anonymous") for line in settings) else ["allow_anonymous true"]
         )
+        lines = [f"listener {self.port} {self.host}", *anybody, "persistence false", "user root", *settings]
+        self._config.write_text("\n".join(lines) + "\n")
 
     def start(self) -> None:
         """Start the broker and return when it accepts connections."""
@@ -69,6 +76,16 @@ class Mosquitto:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def pause(self) -> None:
+        """Let the broker stop answering, with its connections open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on where it was."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def _answers(self) -> bool:
         with suppress(OSError), socket.create_connection((self.host, self.port), timeout=1.0):

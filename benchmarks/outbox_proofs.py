@@ -1,0 +1,319 @@
+"""What the outbox must withstand: kills at any moment, a broker that is away, and one that stops answering.
+
+The numbers that arrive are the proof: what was decided is 1, 2, 3, …, so a gap is a loss and a step back that
+is no repeat an overtaking. After each kill the file is read as the dead process left it: every number that
+the rules remember must have arrived or still wait, and none may have arrived that they do not remember.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from benchmarks.outbox_actor import BEGUN, TOPIC
+from daemon.outbox.file import read_waiting
+from integrations.mqtt_broker import ID_PROPERTY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from benchmarks.broker import Mosquitto
+
+START_TIMEOUT_S = 60.0
+SETTLE_TIMEOUT_S = 60.0
+LOOK_S = 0.005
+
+
+class Broken(Exception):
+    """A promise was not kept; the text says which."""
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """What a subscriber received."""
+
+    numbers: list[int] = field(default_factory=list)
+    """In order of arrival."""
+    times_s: list[float] = field(default_factory=list)
+    ids: dict[int, set[str]] = field(default_factory=dict)
+
+    def take(self, number: int, name: str) -> None:
+        """Note one."""
+        self.times_s.append(time.monotonic())
+        self.numbers.append(number)
+        self.ids.setdefault(number, set()).add(name)
+
+    @property
+    def highest(self) -> int:
+        """The newest number so far."""
+        return max(self.ids, default=0)
+
+    @property
+    def repeats(self) -> int:
+        """How many came more than once."""
+        return len(self.numbers) - len(self.ids)
+
+    def check(self) -> None:
+        """Raise Broken for a loss, for an overtaking, and for a repeat with another id."""
+        missing = sorted(set(range(1, self.highest + 1)) - self.ids.keys())
+        if missing:
+            raise Broken(f"lost: {missing[:20]}")
+        first = list(dict.fromkeys(self.numbers))
+        if first != sorted(first):
+            raise Broken("overtaken: the numbers did not arrive in order")
+        unnamed = [number for number, names in self.ids.items() if len(names) != 1 or "" in names]
+        if unnamed:
+            raise Broken(f"without one id: {unnamed[:20]}")
+        if len({name for names in self.ids.values() for name in names}) != len(self.ids):
+            raise Broken("two decisions share an id")
+
+
+@contextmanager
+def listening(broker: Mosquitto) -> Iterator[Arrivals]:
+    """Hear what arrives at the broker, over its restarts."""
+    arrivals = Arrivals()
+
+    def on_message(_client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
+        properties = dict(getattr(message.properties, "UserProperty", []))
+        arrivals.take(int(message.payload), properties.get(ID_PROPERTY, ""))
+
+    def on_connect(*_: Any) -> None:
+        client.subscribe(TOPIC, qos=1)
+
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="proof", protocol=mqtt.MQTTv5)
+    client.on_message = on_message
+    subscribed = threading.Event()
+    client.on_connect = on_connect
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.reconnect_delay_set(1, 1)
+    client.connect(broker.host, broker.port)
+    client.loop_start()
+    try:
+        if not subscribed.wait(START_TIMEOUT_S):
+            raise Broken("the broker did not take a subscription")
+        yield arrivals
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+class Actor:
+    """A process that decides and delivers."""
+
+    def __init__(self, folder: Path, broker: Mosquitto, *, rate: float) -> None:
+        self._begun = threading.Event()
+        self.launched_s = time.monotonic()
+        self.begun_s = 0.0
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "benchmarks.outbox_actor",
+                str(folder),
+                broker.host,
+                str(broker.port),
+                "--rate",
+                str(rate),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def resident_bytes(self) -> int:
+        """The memory that the process holds."""
+        with open(f"/proc/{self._process.pid}/statm", encoding="ascii") as file:  # noqa: PTH123 - no file to have a path
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def wait_until_begun(self) -> None:
+        """Return when it decides."""
+        if not self._begun.wait(START_TIMEOUT_S):
+            raise Broken("the process did not begin")
+
+    def kill(self) -> None:
+        """End it between two instructions."""
+        self._process.send_signal(signal.SIGKILL)
+        self._end()
+
+    def stop(self) -> None:
+        """Let it end by itself."""
+        self._process.terminate()
+        self._end()
+
+    def _end(self) -> None:
+        self._process.wait()
+        assert self._process.stdout is not None
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                if line.strip() == BEGUN:
+                    self.begun_s = time.monotonic()
+                    self._begun.set()
+
+
+def wait_for(condition: Callable[[], bool], what: str, *, timeout_s: float = SETTLE_TIMEOUT_S) -> None:
+    """Return when `condition` holds. Raises Broken where it does not in time."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline_s:
+            raise Broken(f"not within {timeout_s:.0f} s: {what}")
+        time.sleep(LOOK_S)
+
+
+def remembered(folder: Path) -> tuple[int, set[int]]:
+    """Return the highest number that the rules remember to have decided, and those that wait."""
+    path = folder / "outbox.sqlite"
+    if not path.exists():
+        return 0, set()
+    with closing(sqlite3.connect(path)) as database:
+        try:
+            row = database.execute("SELECT state FROM memory").fetchone()
+        except sqlite3.OperationalError:
+            return 0, set()  # killed before there were tables
+    waiting = {int(json.loads(each.body)["data"]["payload"]) for each in read_waiting(path)}
+    runs = {} if row is None else json.loads(row[0])["runs"]
+    return (int(runs["counts"][0]["variables"]["n"]) if runs else 0), waiting
+
+
+def check_left(folder: Path, arrivals: Arrivals) -> None:
+    """Check what a killed process left against what has arrived. Raises Broken."""
+    decided, waiting = remembered(folder)
+    # What it had written to its connection may still be on its way through the broker.
+    deadline_s = time.monotonic() + 2.0
+    while True:
+        arrived = set(arrivals.ids)
+        missing = set(range(1, decided + 1)) - arrived - waiting
+        if not missing or time.monotonic() > deadline_s:
+            break
+        time.sleep(LOOK_S)
+    if missing:
+        raise Broken(f"decided, and neither sent nor kept: {sorted(missing)[:20]}")
+    early = {number for number in arrived | waiting if number > decided}
+    if early:
+        raise Broken(f"sent before it was kept: {sorted(early)[:20]}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kills:
+    """What became of a process that was killed again and again."""
+
+    kills: int
+    decided: int
+    repeats: int
+    in_start: int
+    """Kills before it had begun."""
+    ready_s: list[float]
+    """From the start of each process, its imports included, to the first message of it."""
+    ready_after_begun_s: list[float]
+    """Of that, from when it had read what was left."""
+
+
+def kill_often(folder: Path, broker: Mosquitto, *, kills: int, rate: float, seed: int = 0) -> Kills:
+    """Kill a process at random moments, its start included. Raises Broken."""
+    dice = random.Random(seed)  # noqa: S311 - moments, no secret
+    in_start = 0
+    ready_s, after_begun_s = [], []
+    with listening(broker) as arrivals:
+        for number in range(kills):
+            actor = Actor(folder, broker, rate=rate)
+            if number % 5 == 4:
+                time.sleep(dice.uniform(0.0, 1.0))
+            else:
+                actor.wait_until_begun()
+                time.sleep(dice.uniform(0.0, 0.6))
+            began_s = actor.begun_s
+            actor.kill()
+            in_start += not began_s
+            first = next((at for at in list(arrivals.times_s) if at > actor.launched_s), None)
+            if first is not None and began_s:
+                ready_s.append(first - actor.launched_s)
+                after_begun_s.append(max(0.0, first - began_s))
+            check_left(folder, arrivals)
+        decided, _ = remembered(folder)
+        actor = Actor(folder, broker, rate=rate)
+        wait_for(lambda: arrivals.highest > decided + rate, "the rest to arrive")
+        actor.stop()
+        time.sleep(0.2)
+        check_left(folder, arrivals)
+        arrivals.check()
+    return Kills(
+        kills=kills,
+        decided=arrivals.highest,
+        repeats=arrivals.repeats,
+        in_start=in_start,
+        ready_s=ready_s,
+        ready_after_begun_s=after_begun_s,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """What became of messages while nobody took them."""
+
+    lasted_s: float
+    waited: int
+    """Messages that were decided meanwhile."""
+    repeats: int
+    ready_s: float
+    """From the end of it to the first message."""
+    caught_up_s: float
+    """From the end of it until all that had waited was there."""
+    grew_bytes: int
+    """By how much the process held more memory at the end than at the beginning."""
+
+
+def outage(
+    folder: Path,
+    broker: Mosquitto,
+    *,
+    lasts_s: float,
+    rate: float,
+    begin: Callable[[], None],
+    end: Callable[[], None],
+) -> Outage:
+    """Let `begin` take the broker away and `end` bring it back. Raises Broken."""
+    with listening(broker) as arrivals:
+        actor = Actor(folder, broker, rate=rate)
+        try:
+            wait_for(lambda: arrivals.highest >= 5, "the first messages")
+            before = actor.resident_bytes
+            begin()
+            away_s, known = time.monotonic(), arrivals.highest
+            time.sleep(lasts_s)
+            grew_bytes = actor.resident_bytes - before
+            decided, _ = remembered(folder)
+            end()
+            back_s = time.monotonic()
+            wait_for(lambda: arrivals.highest > decided, "what waited")
+            first_s = next(at for at in list(arrivals.times_s) if at > back_s)
+            caught_up_s = arrivals.times_s[arrivals.numbers.index(decided)] - back_s
+        finally:
+            actor.stop()
+        time.sleep(0.2)
+        check_left(folder, arrivals)
+        arrivals.check()
+    return Outage(
+        lasted_s=back_s - away_s,
+        waited=decided - known,
+        repeats=arrivals.repeats,
+        ready_s=first_s - back_s,
+        caught_up_s=caught_up_s,
+        grew_bytes=grew_bytes,
+    )
