@@ -1,4 +1,4 @@
-"""Run by heard's own interpreter: writes a recording in which a smoke alarm beeps once, to be played in a loop."""
+"""Run by heard's own interpreter: writes a recording in which a smoke alarm beeps, to be played in a loop."""
 
 from __future__ import annotations
 

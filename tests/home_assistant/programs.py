@@ -1,4 +1,4 @@
-"""The real programs: Home Assistant, and heard, each in a process of its own that can be stopped and killed."""
+"""The real programs, Home Assistant and heard: processes of their own that can be stopped and killed."""
 
 from __future__ import annotations
 
