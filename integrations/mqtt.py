@@ -37,7 +37,7 @@ GOODBYE_TIMEOUT_S = 1.0
 """What the last message on an otherwise broken connection may cost."""
 
 STOP_PATIENCE_S = 6.0
-"""Stopping waits this long for the last messages: longer than the 5 s that paho gives to connecting."""
+"""Stopping waits this long for the last messages: longer than a connection may take."""
 
 _log = logging.getLogger(__name__)
 

@@ -6,9 +6,10 @@ import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from aiomqtt import Client, ProtocolVersion, Will
+from aiomqtt import Client, MqttError, ProtocolVersion, Will
+from paho.mqtt.client import MQTT_LOG_ERR
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paho.mqtt.client import Client as PahoClient
+    from paho.mqtt.client import DisconnectFlags
     from paho.mqtt.reasoncodes import ReasonCode
 
 Protocol = Literal["3.1.1", "5"]
@@ -28,6 +30,9 @@ ID_PROPERTY = "heard-id"
 
 ANSWER_TIMEOUT_S = 10.0
 """A broker that has not acknowledged a message for so long is taken for gone."""
+
+CONNECT_TIMEOUT_S = 5.0
+"""For each step of connecting, which a thread waits for: a stop may have to wait as long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +122,20 @@ class BrokerClient(Client):
         )
         self._has_properties = broker.protocol == "5"
         self._refusal: str | None = None
+        self._last_error = "it closed the connection without a word"
+        self._client.connect_timeout = CONNECT_TIMEOUT_S
+        # Said at every try, these lines would fill the log; the last of them is why a connection broke off.
+        self._client.disable_logger()
+        self._client.on_log = self._on_log
+
+    async def __aenter__(self) -> Self:
+        """Connect. Raises MqttError, with nothing left open."""
+        try:
+            return await super().__aenter__()
+        except BaseException:
+            # A broker that answers after all would find two of us.
+            self._client.disconnect()
+            raise
 
     async def say(
         self,
@@ -147,6 +166,25 @@ class BrokerClient(Client):
         """Subscribe; return why the broker refused, or None. Raises MqttError."""
         codes = await self.subscribe(topic_filter, qos=qos)
         return next((str(code) for code in codes if getattr(code, "is_failure", False)), None)
+
+    def _on_log(self, _client: PahoClient, _userdata: Any, level: int, text: str) -> None:
+        if level == MQTT_LOG_ERR:
+            self._last_error = text
+
+    def _on_disconnect(
+        self,
+        client: PahoClient,
+        userdata: Any,
+        flags: DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        if not self._connected.done():
+            # Else a broker that hangs up before it has let us in would be waited for in vain.
+            self._connected.set_exception(MqttError(self._last_error))
+            # Nobody asks for it where the wait is over already; asked once, it is not logged as forgotten.
+            self._connected.exception()
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_publish(
         self, client: PahoClient, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties

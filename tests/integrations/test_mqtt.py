@@ -163,7 +163,7 @@ async def test_levels_are_rate_limited(mosquitto: Mosquitto) -> None:
 async def test_after_a_broker_restart_every_state_is_told_again(
     mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A broker that forgot everything is told everything; the log has a line for each reason of being down, and one for up."""
+    """A broker that forgot everything is told everything; a line in the log for each reason of being down."""
     caplog.set_level(logging.INFO, logger="integrations.mqtt")
     async with link_to(mosquitto) as link:
         announcer = Announcer(link, TOPICS, streams=["kitchen"], profiles=["siren"])
