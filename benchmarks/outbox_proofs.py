@@ -183,10 +183,9 @@ def remembered(folder: Path) -> tuple[int, set[int]]:
     if not path.exists():
         return 0, set()
     with closing(sqlite3.connect(path)) as database:
-        try:
-            row = database.execute("SELECT state FROM memory").fetchone()
-        except sqlite3.OperationalError:
+        if not database.execute("PRAGMA user_version").fetchone()[0]:
             return 0, set()  # killed before there were tables
+        row = database.execute("SELECT state FROM memory").fetchone()
     waiting = {int(json.loads(each.body)["data"]["payload"]) for each in read_waiting(path)}
     runs = {} if row is None else json.loads(row[0])["runs"]
     return (int(runs["counts"][0]["variables"]["n"]) if runs else 0), waiting

@@ -189,6 +189,7 @@ class App:
                 tally=self._tally,
                 history=history,
                 recorder=recorder,
+                outbox=outbox,
                 link=link,
                 announcer=announcer,
             )

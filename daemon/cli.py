@@ -19,6 +19,7 @@ from daemon.commands import (
     feedback,
     home_assistant,
     models,
+    outbox,
     profiles,
     rules,
     run,
@@ -53,6 +54,7 @@ app.add_typer(rules.group, name="rules")
 app.add_typer(cabin.group, name="cabin")
 app.add_typer(evidence.group, name="evidence")
 app.add_typer(models.group, name="models")
+app.add_typer(outbox.group, name="outbox")
 app.add_typer(schema.group, name="schema")
 app.add_typer(token.group, name="token")
 app.add_typer(home_assistant.group, name="ha")

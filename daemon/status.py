@@ -53,6 +53,24 @@ class DoorStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxStatus(DoorStatus):
+    """What rules decided and no door has taken yet. The counts are those since the start."""
+
+    waiting: int
+    oldest_s: float | None
+    """Seconds for which the oldest has waited; None: nothing waits."""
+    delivered: int
+    failed: int
+    """A door refused them for good."""
+    expired: int
+    """They were not delivered while that was worth it."""
+    pushed_out: int
+    """Too much waited."""
+    dropped: int
+    """The owner took them out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """The whole daemon at one moment. Times are Unix seconds."""
 
@@ -77,6 +95,8 @@ class Status:
     mqtt: DoorStatus
     evidence: DoorStatus
     history: DoorStatus
+    outbox: OutboxStatus
+    """`in memory` while nothing reaches the disk; actions are delivered all the same."""
     rule_files: DoorStatus
     """`refused` while what was saved last is wrong; the rules before it stay in force."""
     profile_files: DoorStatus

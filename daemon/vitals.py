@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.logs import Changes
 from daemon.observer import Observer
-from daemon.status import DoorStatus, Status, StreamStatus
+from daemon.status import DoorStatus, OutboxStatus, Status, StreamStatus
 from daemon.streams.health import Health
 from detectors.types import Phase
 from integrations.announcer import STATS_PERIOD_S
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from daemon.evidence.recorder import EvidenceRecorder
     from daemon.history import History
     from daemon.notify import Notifier
+    from daemon.outbox.outbox import Outbox
     from daemon.pipeline import StreamReading
     from daemon.streams.capture import Capture
     from detectors.types import SoundEvent
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from rules.model import ActionRequest
 
 BEAT_S = 1.0
+TROUBLES_TOLD = 3
+"""Targets that take nothing, of which the status tells; those for which most waits."""
 
 DEAF_AFTER_S = 10.0
 """Sources bring audio many times a second; without any for so long, nothing is heard."""
@@ -98,6 +101,7 @@ class Body:
     tally: Tally
     history: History
     recorder: EvidenceRecorder
+    outbox: Outbox
     link: MqttLink | None
     announcer: Announcer | None
 
@@ -153,6 +157,7 @@ class Vitals:
             events=body.tally.events,
             actions=body.tally.actions,
             streams=tuple(self._stream(capture) for capture in body.captures.values()),
+            outbox=self._outbox(),
             **self._doors(),
         )
 
@@ -172,6 +177,7 @@ class Vitals:
         self._feed_watchdog()
         # Looked at once a second, so that `since` is right whoever asks, and whenever.
         self._doors()
+        self._outbox()
         if (line := self._line()) != self._line_told:
             self._line_told = line
             self._notifier.status(line)
@@ -223,10 +229,13 @@ class Vitals:
             )
 
     def _stats(self) -> dict[str, Any]:
+        outbox = self._body.outbox.figures()
         return {
             "uptime_s": round(time.time() - self._started_at),
             "events": self._body.tally.events,
             "actions": self._body.tally.actions,
+            "actions_waiting": outbox.waiting,
+            "actions_expired": outbox.expired + outbox.pushed_out,
             "rules": self._body.rules(),
             "rules_fault": self._body.rules_fault(),
             "clips": self._body.recorder.stored_clips,
@@ -259,6 +268,27 @@ class Vitals:
             "evidence": self._door("evidence", "failing" if recorder.fault else "ok", recorder.fault),
             "history": self._door("history", "in memory" if history.fault else "ok", history.fault),
         }
+
+    def _outbox(self) -> OutboxStatus:
+        figures = self._body.outbox.figures()
+        troubles = [f"{each.target}: {each.problem} ({each.waiting} wait)" for each in figures.troubles]
+        door = self._door(
+            "outbox",
+            "in memory" if figures.fault else "ok",
+            figures.fault or "; ".join(troubles[:TROUBLES_TOLD]),
+        )
+        return OutboxStatus(
+            state=door.state,
+            since=door.since,
+            error=door.error,
+            waiting=figures.waiting,
+            oldest_s=None if figures.oldest_s is None else round(figures.oldest_s, 1),
+            delivered=figures.delivered,
+            failed=figures.failed,
+            expired=figures.expired,
+            pushed_out=figures.pushed_out,
+            dropped=figures.dropped,
+        )
 
     def _rule_files(self) -> DoorStatus:
         fault = self._body.rules_fault()

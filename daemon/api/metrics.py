@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from daemon.api.house import House
-    from daemon.status import DoorStatus, Status, StreamStatus
+    from daemon.status import DoorStatus, OutboxStatus, Status, StreamStatus
 
 _Family = TypeVar("_Family", CounterMetricFamily, GaugeMetricFamily)
 
@@ -44,12 +44,13 @@ class _Heard(Collector):
         yield from _of_streams(status.streams)
         doors = {
             "mqtt": status.mqtt, "evidence": status.evidence, "history": status.history,
-            "rule_files": status.rule_files, "profile_files": status.profile_files,
+            "outbox": status.outbox, "rule_files": status.rule_files, "profile_files": status.profile_files,
         }  # fmt: skip
         yield _labelled(
             GaugeMetricFamily("heard_door_up", "1 while nothing is wrong with it", labels=["door"]),
             {name: float(_works(door)) for name, door in doors.items() if door.state != "not configured"},
         )
+        yield from _of_outbox(status.outbox)
         yield from self._of_api()
 
     def _of_api(self) -> Iterator[Metric]:
@@ -72,6 +73,20 @@ def _of_node(status: Status) -> Iterator[Metric]:
     yield GaugeMetricFamily("heard_rules", "Rules in force", value=status.rules)
     yield CounterMetricFamily("heard_events", "Sounds that began", value=status.events)
     yield CounterMetricFamily("heard_actions", "Actions that went out", value=status.actions)
+
+
+def _of_outbox(outbox: OutboxStatus) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "heard_outbox_waiting", "Actions that no door has taken yet", value=outbox.waiting
+    )
+    yield GaugeMetricFamily(
+        "heard_outbox_oldest_seconds", "How long the oldest of them has waited", value=outbox.oldest_s or 0.0
+    )
+    names = ("delivered", "failed", "expired", "pushed_out", "dropped")
+    yield _labelled(
+        CounterMetricFamily("heard_outbox_ended", "What became of actions", labels=["outcome"]),
+        {name: float(getattr(outbox, name)) for name in names},
+    )
 
 
 def _of_streams(streams: Iterable[StreamStatus]) -> Iterator[Metric]:

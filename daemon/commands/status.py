@@ -59,7 +59,18 @@ def _node_table(answer: dict[str, Any]) -> Table:
     table.add_row("state folder", answer["state_dir"])
     for door in ("mqtt", "evidence", "history", "rule_files", "profile_files"):
         table.add_row(door.replace("_", " "), _door(answer[door]))
+    table.add_row("outbox", _outbox(answer["outbox"]))
     return table
+
+
+def _outbox(outbox: dict[str, Any]) -> str:
+    waiting = f", the oldest for {timedelta(seconds=round(outbox['oldest_s']))}" if outbox["waiting"] else ""
+    lost = [
+        f"{outbox[name]} {name.replace('_', ' ')}"
+        for name in ("expired", "pushed_out", "failed", "dropped")
+        if outbox[name]
+    ]
+    return ", ".join([f"{outbox['waiting']} wait{waiting}", *lost, _door(outbox)])
 
 
 def _door(door: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from daemon.sqlite_files import set_aside
 from foundation.errors import StateFolderError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 SCHEMA_VERSION = 1
@@ -172,9 +172,9 @@ class OutboxFile:
 
 def read_waiting(path: Path, seqs: Sequence[int] | None = None) -> list[Waiting]:
     """Return what waits, in order; of `seqs` where given. May run beside the daemon."""
-    if not path.exists():
-        return []
-    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as database:
+    with _reading(path) as database:
+        if database is None:
+            return []
         if seqs is None:
             return _waiting(database, " ORDER BY seq")
         wanted = f" WHERE seq IN ({','.join('?' * len(seqs))}) ORDER BY seq"
@@ -183,9 +183,9 @@ def read_waiting(path: Path, seqs: Sequence[int] | None = None) -> list[Waiting]
 
 def read_outcomes(path: Path, limit: int) -> list[Ended]:
     """Return what became of the newest `limit` requests, the oldest first. May run beside the daemon."""
-    if not path.exists():
-        return []
-    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as database:
+    with _reading(path) as database:
+        if database is None:
+            return []
         return _ended(database, " ORDER BY number DESC LIMIT ?", (limit,))[::-1]
 
 
@@ -194,6 +194,17 @@ def drop_waiting(path: Path, ends: Collection[Ended]) -> None:
     with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as database, database:
         database.executemany(_FORGET, [(end.seq,) for end in ends])
         database.executemany(_NOTE, map(astuple, ends))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """Open a file that there may not be, or that nothing has been put in yet."""
+    if not path.exists():
+        yield None
+        return
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as database:
+        begun = database.execute("PRAGMA user_version").fetchone()[0] >= SCHEMA_VERSION
+        yield database if begun else None
 
 
 def _waiting(database: sqlite3.Connection, suffix: str, values: Sequence[object] = ()) -> list[Waiting]:

@@ -37,7 +37,7 @@ def test_two_hundred_kills_lose_nothing(tmp_path: Path, mosquitto: Mosquitto) ->
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_broker_that_is_away_gets_everything_when_it_is_back(tmp_path: Path, mosquitto: Mosquitto) -> None:
-    """A thousand messages, as of ten minutes at 1.7 a second, in twenty seconds: the mechanism is the same."""
+    """A thousand messages, as of ten minutes at 1.7 a second, in twenty seconds by the same mechanism."""
     found = outage(tmp_path, mosquitto, lasts_s=20.0, rate=RATE, begin=mosquitto.kill, end=mosquitto.start)
     assert found.waited >= 950
     assert found.ready_s < 2.0 + 1.5, "the subscriber itself comes back within 1.5 s"

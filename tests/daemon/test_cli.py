@@ -42,6 +42,8 @@ COMMANDS = [
     ("evidence", "list"),
     ("evidence", "verify"),
     ("cabin", "adapt"),
+    ("outbox", "list"),
+    ("outbox", "drop"),
     ("models", "list"),
     ("models", "pull"),
     ("models", "plan"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.status import DoorStatus, Status, StreamStatus, ask_status, serve_status
+from daemon.status import DoorStatus, OutboxStatus, Status, StreamStatus, ask_status, serve_status
 from foundation.errors import StateFolderError
 
 if TYPE_CHECKING:
@@ -48,6 +48,18 @@ _STATUS = Status(
     mqtt=DoorStatus(state="connected", since=1.0, error=""),
     evidence=DoorStatus(state="ok", since=None, error=""),
     history=DoorStatus(state="ok", since=None, error=""),
+    outbox=OutboxStatus(
+        state="ok",
+        since=None,
+        error="",
+        waiting=2,
+        oldest_s=0.5,
+        delivered=9,
+        failed=1,
+        expired=1,
+        pushed_out=0,
+        dropped=0,
+    ),
     rule_files=DoorStatus(state="ok", since=None, error=""),
     profile_files=DoorStatus(state="ok", since=None, error=""),
 )
