@@ -105,7 +105,7 @@ class App:
                     config.audio_model,
                     recorder,
                     descriptions={profile.name: profile.description for profile in parts.profiles},
-                    on_caption=partial(_captioned, announcer),
+                    on_caption=partial(_captioned, history, recorder, announcer),
                 )
             )
             webhooks = await enter_webhooks(config, stack)
@@ -358,7 +358,11 @@ class App:
             observer.clip(event, path)
 
 
-def _captioned(announcer: Announcer | None, caption: Caption) -> None:
+def _captioned(
+    history: History, recorder: EvidenceRecorder, announcer: Announcer | None, caption: Caption
+) -> None:
+    history.record(caption.event)
+    recorder.told(caption.event)
     if announcer is not None:
         announcer.caption(
             caption.event, caption=caption.text, question=caption.question, rule=caption.rule_id

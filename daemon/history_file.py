@@ -24,8 +24,13 @@ _AT_FIRST = (
     "id, phase, profile, profile_version, stream, epoch_s, onset_s, decided_s, end_s, "
     "score, level_dbfs, noise_floor_dbfs, speech"
 )
-_SINCE_2 = {"decided_by": f"'{Decider.PROFILES}'", "verified": "NULL", "caption": "NULL", "transcript": "NULL"}
-"""Columns that came with schema 2, and what stands for each in a file that is older."""
+_SINCE_2 = {
+    "decided_by": ("TEXT NOT NULL DEFAULT 'profiles'", "'profiles'"),
+    "verified": ("INTEGER", "NULL"),
+    "caption": ("TEXT", "NULL"),
+    "transcript": ("TEXT", "NULL"),
+}
+"""Columns that came later: how they are declared, and what stands for each in a file that has none yet."""
 
 _COLUMNS = f"{_AT_FIRST}, {', '.join(_SINCE_2)}"
 
@@ -45,21 +50,10 @@ CREATE TABLE IF NOT EXISTS events (
     level_dbfs REAL,
     noise_floor_dbfs REAL,
     speech INTEGER NOT NULL,
-    decided_by TEXT NOT NULL DEFAULT 'profiles',
-    verified INTEGER,
-    caption TEXT,
-    transcript TEXT,
     onset_at REAL GENERATED ALWAYS AS (epoch_s + onset_s) VIRTUAL
 ) STRICT
 """,
     "CREATE INDEX IF NOT EXISTS events_by_onset ON events (onset_at)",
-)
-
-_MIGRATE_TO_2 = (
-    "ALTER TABLE events ADD COLUMN decided_by TEXT NOT NULL DEFAULT 'profiles'",
-    "ALTER TABLE events ADD COLUMN verified INTEGER",
-    "ALTER TABLE events ADD COLUMN caption TEXT",
-    "ALTER TABLE events ADD COLUMN transcript TEXT",
 )
 
 # An event that has ended stays ended, and what was said of it stays said, whatever is told again later.
@@ -181,18 +175,24 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     with database:
         # One transaction: a file that was cut off between two columns would fit no schema.
         database.execute("BEGIN")
-        if version == 1:
-            for statement in _MIGRATE_TO_2:
-                database.execute(statement)
         for statement in _SCHEMA:
             database.execute(statement)
+        present = _present(database)
+        for name, (declaration, _) in _SINCE_2.items():
+            if name not in present:
+                database.execute(f"ALTER TABLE events ADD COLUMN {name} {declaration}")
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _columns(database: sqlite3.Connection) -> str:
     """Return what to read, also from a file that an older heard wrote and no newer one has opened yet."""
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    return _COLUMNS if version != 1 else f"{_AT_FIRST}, {', '.join(_SINCE_2.values())}"
+    present = _present(database)
+    later = (name if name in present else absent for name, (_, absent) in _SINCE_2.items())
+    return f"{_AT_FIRST}, {', '.join(later)}"
+
+
+def _present(database: sqlite3.Connection) -> set[str]:
+    return {row[1] for row in database.execute("PRAGMA table_info(events)")}
 
 
 def _to_row(event: SoundEvent) -> tuple[str | float | None, ...]:

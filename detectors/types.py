@@ -61,6 +61,14 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
+class Decider(StrEnum):
+    """Who says that there was a sound."""
+
+    PROFILES = "profiles"
+    AUDIO_MODEL = "audio_model"
+    RULES = "rules"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundEvent:
     """A fact: on this stream, this profile's sound began or ended.
@@ -88,6 +96,12 @@ class SoundEvent:
     speech: bool
     verified: bool | None = None
     """A full audio model agreed; None: it was not asked, or gave no answer in time."""
+    caption: str | None = None
+    """What a full audio model said of the sound; None: it was not asked, or has not answered yet."""
+    transcript: str | None = None
+    """What was said, in an event's end; None: nobody asked for it, or there was no answer in time."""
+    decided_by: Decider = Decider.PROFILES
+    """Who recognised the sound."""
 
     @property
     def onset_at(self) -> float:

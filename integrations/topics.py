@@ -171,6 +171,9 @@ def event_payload(event: SoundEvent, *, clip_url: str | None) -> dict[str, Any]:
         "noise_floor_dbfs": _finite(event.noise_floor_dbfs),
         "speech": event.speech,
         "verified": event.verified,
+        "caption": event.caption,
+        "transcript": event.transcript,
+        "decided_by": event.decided_by.value,
         "clip": clip_url,
         "profile_version": event.profile_version,
     }

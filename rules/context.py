@@ -155,6 +155,9 @@ def _sound_names(house: House, event: SoundEvent, at: float) -> _Names:
         "ended": None if event.ended_at is None else house.iso(event.ended_at),
         "clip_url": house.clip_url(event),
         "verified": event.verified,
+        "caption": event.caption,
+        "transcript": event.transcript,
+        "decided_by": event.decided_by.value,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from detectors.types import Phase, SoundEvent
+from detectors.types import Decider, Phase, SoundEvent
 from rules.model import ActionRequest
 
 
@@ -31,5 +31,6 @@ def derived_sounds(request: ActionRequest) -> tuple[SoundEvent, SoundEvent]:
         level_dbfs=-math.inf if cause is None else cause.level_dbfs,
         noise_floor_dbfs=-math.inf if cause is None else cause.noise_floor_dbfs,
         speech=False if cause is None else cause.speech,
+        decided_by=Decider.RULES,
     )
     return started, replace(started, phase=Phase.ENDED, end_s=at_s)

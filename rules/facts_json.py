@@ -6,12 +6,12 @@ import math
 from types import MappingProxyType
 from typing import Any
 
-from detectors.types import Phase, SoundEvent
+from detectors.types import Decider, Phase, SoundEvent
 from rules.facts import Confirmation, EntityState, Fact, MqttMessage
 
 _EVENT_FIELDS = (
     "id", "phase", "profile", "profile_version", "stream", "epoch_s", "onset_s", "decided_s", "end_s",
-    "score", "level_dbfs", "noise_floor_dbfs", "speech", "verified",
+    "score", "level_dbfs", "noise_floor_dbfs", "speech", "verified", "caption", "transcript", "decided_by",
 )  # fmt: skip
 
 
@@ -64,6 +64,9 @@ def load_event(data: Any) -> SoundEvent:
         noise_floor_dbfs=float(data["noise_floor_dbfs"]),
         speech=bool(data["speech"]),
         verified=data.get("verified"),
+        caption=data.get("caption"),
+        transcript=data.get("transcript"),
+        decided_by=Decider(data.get("decided_by", Decider.PROFILES)),
     )
 
 
@@ -109,7 +112,7 @@ def load_entity(data: Any) -> EntityState:
 
 def _plain(value: object) -> object:
     """Write what JSON has no number for, such as the level of digital silence, as text."""
-    if isinstance(value, Phase):
+    if isinstance(value, Phase | Decider):
         return value.value
     if isinstance(value, bool | str) or value is None:
         return value

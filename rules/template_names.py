@@ -10,7 +10,9 @@ NAMES: Mapping[str, frozenset[str]] = {
     "trigger": frozenset(
         {
             "at",
+            "caption",
             "clip_url",
+            "decided_by",
             "ended",
             "entity_id",
             "event_id",
@@ -27,6 +29,7 @@ NAMES: Mapping[str, frozenset[str]] = {
             "stream",
             "to_state",
             "topic",
+            "transcript",
             "verified",
         }
     ),

@@ -88,6 +88,12 @@ class Event(BaseModel):
     noise_floor_dbfs: float | None
     speech: bool
     verified: bool | None
+    """A full audio model agreed; null where it was not asked, or gave no answer in time."""
+    caption: str | None
+    """What a full audio model said of it."""
+    transcript: str | None
+    """What was said, once the sound has ended and where that was asked for."""
+    decided_by: Literal["profiles", "audio_model", "rules"]
     clip: str | None
     """Where its clip is; null where none was kept."""
     profile_version: str

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
-from daemon.evidence.ring import AudioNotHeld
+from daemon.audio_model.clips import clip_of
 from daemon.outbox.errand import Errand
-from detectors.audio_models import AskOptions, Clip
+from detectors.audio_models import AskOptions
 from detectors.types import Phase
 from foundation.errors import ActionError, HeardError
 from rules.model import DESCRIBE
@@ -21,8 +19,9 @@ from rules.model import DESCRIBE
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from daemon.audio_model.settings import AudioModelConfig, VerifyConfig
+    from daemon.audio_model.settings import AudioModelConfig, TranscribeConfig, VerifyConfig
     from daemon.evidence.recorder import EvidenceRecorder
+    from detectors.audio_models import Clip
     from detectors.types import SoundEvent
     from rules.model import ActionRequest
 
@@ -33,10 +32,15 @@ VERIFIED_S = 1.0
 """Seconds after the onset that a second opinion is formed on; waiting for them counts as waiting."""
 DESCRIBED_S = 5.0
 """Seconds after the onset that are put into words."""
-LOOK_S = 0.2
+TRANSCRIBED_S = 30.0
+"""The most seconds of speech that are written down: what models made for speech take at once."""
+SPOKEN_AFTER_S = 0.3
+"""The end of a last word may be softer than what ends a sound."""
 ANSWERS = ("Yes", "No")
 DESCRIBE_QUESTION = "Describe this sound in one short sentence, for somebody who cannot hear it."
 MAX_CAPTION_TOKENS = 64
+TRANSCRIBE_QUESTION = "Transcribe the speech."
+MAX_TRANSCRIPT_TOKENS = 256
 
 _log = logging.getLogger(__name__)
 
@@ -77,10 +81,15 @@ class SecondEars:
         self._group = asyncio.TaskGroup()
         self._opinions: set[asyncio.Task[None]] = set()
         self._dropped = 0
-        for name in {} if settings is None else settings.verify:
+        self._going_on: set[str] = set()
+        """Sounds whose start was given on, and whose end was not."""
+        self._captions: dict[str, str] = {}
+        """Of sounds that go on."""
+        asked_about = () if settings is None else (*settings.verify, *settings.transcribe)
+        for name in asked_about:
             if name not in descriptions:
                 # It may be taught later.
-                _log.warning("audio_model.verify names %r, and there is no such profile yet", name)
+                _log.warning("audio_model names %r, and there is no such profile yet", name)
 
     def hear(self, event: SoundEvent, onward: Onward) -> None:
         """Give a sound on, at once or when a second opinion has been formed."""
@@ -90,15 +99,13 @@ class SecondEars:
             self._after(event, self._decided.pop(event.id), onward)
         elif (asked := self._asked_about(event)) is not None:
             self._held[event.id] = [event]
-            task = self._group.create_task(self._decide(event, asked, onward), name=f"verify {event.profile}")
-            self._opinions.add(task)
-            task.add_done_callback(self._opinions.discard)
+            self._begin(self._decide(event, asked, onward), f"verify {event.profile}")
         else:
-            onward(event)
+            self._pass(event, onward)
 
     async def settled(self) -> None:
         """Wait until every sound that is held back has been given on or dropped."""
-        if self._opinions:
+        while self._opinions:
             await asyncio.wait(self._opinions)
 
     def doors(self) -> Mapping[str, Errand]:
@@ -176,11 +183,50 @@ class SecondEars:
 
     def _after(self, event: SoundEvent, said: bool | None, onward: Onward) -> None:  # noqa: FBT001 - the model's answer
         if said is not False:
-            onward(replace(event, verified=said))
+            self._pass(replace(event, verified=said), onward)
+
+    def _pass(self, event: SoundEvent, onward: Onward) -> None:
+        """Give a sound on, its end with what was said of it and in it."""
+        if event.phase is Phase.STARTED:
+            self._going_on.add(event.id)
+            onward(event)
+            return
+        self._going_on.discard(event.id)
+        event = replace(event, caption=self._captions.pop(event.id, event.caption))
+        asked = None if self._settings is None else self._settings.transcribe.get(event.profile)
+        if asked is None:
+            onward(event)
+        else:
+            self._begin(self._transcribe(event, asked, onward), f"transcribe {event.profile}")
+
+    def _begin(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = self._group.create_task(work, name=name)
+        self._opinions.add(task)
+        task.add_done_callback(self._opinions.discard)
+
+    async def _transcribe(self, event: SoundEvent, asked: TranscribeConfig, onward: Onward) -> None:
+        said: str | None = None
+        try:
+            async with asyncio.timeout(asked.wait_s):
+                said = await self._transcript(event, asked)
+        except (HeardError, TimeoutError) as error:
+            _log.info("no transcript of %s %s: %s", event.profile, event.id, error or "too late")
+        except Exception:  # noqa: BLE001 - whatever ails the model, the sound has ended
+            _log.exception("no transcript of %s %s", event.profile, event.id)
+        onward(replace(event, transcript=said))
+
+    async def _transcript(self, event: SoundEvent, asked: TranscribeConfig) -> str:
+        assert self._model is not None
+        end_s = event.decided_s if event.end_s is None else event.end_s
+        start_s = max(event.onset_s - BEFORE_S, end_s - TRANSCRIBED_S + SPOKEN_AFTER_S)
+        clip = await clip_of(self._recorder, event.stream, start_s, end_s + SPOKEN_AFTER_S)
+        options = AskOptions(max_tokens=MAX_TRANSCRIPT_TOKENS)
+        text = await self._model.ask([clip, TRANSCRIBE_QUESTION], options, within_s=asked.wait_s)
+        return text.strip()
 
     async def _opinion(self, event: SoundEvent, asked: VerifyConfig) -> bool:
         assert self._model is not None
-        clip = await self._clip(event, after_s=VERIFIED_S)
+        clip = await self._clip(event, VERIFIED_S)
         name = event.profile.replace("_", " ")
         description = self._descriptions.get(event.profile, "")
         default = (
@@ -196,22 +242,16 @@ class SecondEars:
         assert self._model is not None
         assert self._settings is not None
         question = str(request.data.get("question") or DESCRIBE_QUESTION)
-        clip = await self._clip(request.event, after_s=DESCRIBED_S)
+        clip = await self._clip(request.event, DESCRIBED_S)
         options = AskOptions(max_tokens=MAX_CAPTION_TOKENS)
         text = await self._model.ask([clip, question], options, within_s=self._settings.describe_s)
-        caption = Caption(event=request.event, rule_id=request.rule_id, question=question, text=text.strip())
+        event = replace(request.event, caption=text.strip())
+        if event.id in self._going_on:
+            self._captions[event.id] = text.strip()
+        caption = Caption(event=event, rule_id=request.rule_id, question=question, text=text.strip())
         _log.info("%s on %s: %s", caption.event.profile, caption.event.stream, caption.text)
         self._on_caption(caption)
 
-    async def _clip(self, event: SoundEvent, *, after_s: float) -> Clip:
-        """Return the sound as one channel, once enough of it has been heard."""
-        ring = self._recorder.ring(event.stream)
-        wanted = round((event.onset_s + after_s) * ring.rate_hz)
-        while ring.end < wanted and self._recorder.holds(event.stream, ring):  # noqa: ASYNC110 - a ring tells nobody
-            # Recordings come faster than their own time, and a stream may end before.
-            await asyncio.sleep(min(LOOK_S, (wanted - ring.end) / ring.rate_hz))
-        start = max(round((event.onset_s - BEFORE_S) * ring.rate_hz), ring.start)
-        end = min(wanted, ring.end)
-        if end <= start:
-            raise AudioNotHeld(start=start, end=wanted, held_start=ring.start, held_end=ring.end)
-        return Clip(samples=ring.read(start, end).mean(axis=0, dtype=np.float32), rate_hz=ring.rate_hz)
+    async def _clip(self, event: SoundEvent, after_s: float) -> Clip:
+        start_s, end_s = event.onset_s - BEFORE_S, event.onset_s + after_s
+        return await clip_of(self._recorder, event.stream, start_s, end_s)

@@ -32,6 +32,13 @@ class VerifyConfig(Settings):
     """What becomes of a sound when there is no answer in time."""
 
 
+class TranscribeConfig(Settings):
+    """What was said in one profile's sounds is written down when they have ended."""
+
+    wait_s: Annotated[Number, Field(gt=0, le=60)] = 8.0
+    """Seconds, up to 60: how long the sound's end is held back for its transcript."""
+
+
 class EndpointConfig(Settings):
     """A full audio model behind an OpenAI-compatible interface: what it is asked about is sent there."""
 
@@ -95,6 +102,8 @@ class AudioModelConfig(Settings):
     """Cores that it may use."""
     verify: Mapping[Name, VerifyConfig] = {}
     """By profile: whose sounds get a second opinion."""
+    transcribe: Mapping[Name, TranscribeConfig] = {}
+    """By profile: whose speech is written down."""
     describe_s: Annotated[Number, Field(gt=0, le=600)] = 60.0
     """Seconds, up to 600: how long `heard.describe` waits for its words."""
 

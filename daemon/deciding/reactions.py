@@ -87,6 +87,8 @@ class Reactions:
     def on_event(self, event: SoundEvent) -> None:
         """Take one sound to everyone whom it concerns."""
         self._reach.history.record(event)
+        if event.caption is not None or event.transcript is not None:
+            self._reach.recorder.told(event)
         self._faint.on_event(event)
         if self._reach.save_all and event.phase is Phase.STARTED:
             self._save_clip(event)

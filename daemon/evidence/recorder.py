@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from daemon.evidence.clips import Clip, clip_span
@@ -74,7 +74,7 @@ class EvidenceRecorder:
         self._encoder_id = encoder_id
         self._on_stored = on_stored
         self._streams: dict[str, _Stream] = {}
-        self._ready: asyncio.Queue[Clip | None] = asyncio.Queue()
+        self._ready: asyncio.Queue[Clip | SoundEvent | None] = asyncio.Queue()
         self._writer = OwnedTask()
         self._fault: str | None = None
         self._stored_clips = 0
@@ -150,6 +150,19 @@ class EvidenceRecorder:
         if end <= held.ring.end:
             self._finish(held, pending)
 
+    def told(self, event: SoundEvent) -> None:
+        """Take note of what was said of `event`: it belongs into its clip's sidecar, if it has a clip."""
+        held = self._streams.get(event.stream)
+        pending = None if held is None else held.pending.get(event.id)
+        if pending is not None:
+            pending.event = replace(
+                pending.event,
+                caption=event.caption or pending.event.caption,
+                transcript=event.transcript or pending.event.transcript,
+            )
+        else:
+            self._ready.put_nowait(event)
+
     async def drained(self) -> None:
         """Wait until every clip whose audio is complete has been stored or refused."""
         await self._ready.join()
@@ -197,14 +210,17 @@ class EvidenceRecorder:
         while True:
             try:
                 async with asyncio.timeout(RETENTION_PERIOD_S):
-                    clip = await self._ready.get()
+                    work = await self._ready.get()
             except TimeoutError:
                 await self._retire()
                 continue
-            if clip is None:
+            if work is None:
                 return
-            await self._store_clip(clip)
-            await self._retire()
+            if isinstance(work, Clip):
+                await self._store_clip(work)
+                await self._retire()
+            else:
+                await self._store_words(work)
             self._ready.task_done()
 
     async def _store_clip(self, clip: Clip) -> None:
@@ -217,6 +233,12 @@ class EvidenceRecorder:
         self._stored_clips += 1
         if self._on_stored is not None:
             self._on_stored(clip.event, path)
+
+    async def _store_words(self, event: SoundEvent) -> None:
+        try:
+            await asyncio.to_thread(self._store.tell, event)
+        except EvidenceUnavailable as error:
+            self._failed(str(error), ())
 
     async def _retire(self) -> None:
         try:

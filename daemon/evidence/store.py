@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daemon.evidence.clips import Clip, clip_name, json_bytes, render, sidecar_name
 from daemon.evidence.ledger import Entry, FileDigest, Ledger, digest_of
@@ -13,8 +13,10 @@ from foundation.atomic_file import write_atomically
 from foundation.errors import EvidenceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from detectors.types import SoundEvent
 
 
 class EvidenceStore:
@@ -38,10 +40,31 @@ class EvidenceStore:
             with ledger.writing():
                 known = ledger.stored.get(name)
                 if known is not None and (self.folder / name).is_file():
-                    self._add_rules(ledger, known, clip.rule_ids)
+                    self._change_sidecar(
+                        ledger,
+                        known,
+                        lambda sidecar: {"rules": list(dict.fromkeys([*sidecar["rules"], *clip.rule_ids]))},
+                    )
                 else:
                     self._add(ledger, clip, render(clip, heard_version=self._heard_version))
         return self.folder / name
+
+    def tell(self, event: SoundEvent) -> None:
+        """Write what was said of the event into the sidecar of its clip, if there is one.
+
+        Raises EvidenceUnavailable, with the sidecar as it was, if the folder cannot be written.
+        """
+        words = {"caption": event.caption, "transcript": event.transcript}
+        said = {name: text for name, text in words.items() if text is not None}
+        name = clip_name(event)
+        with _unavailable_on_os_error(self.folder):
+            ledger = self._ledger()
+            with ledger.writing():
+                known = ledger.stored.get(name)
+                if known is not None and (self.folder / name).is_file():
+                    self._change_sidecar(
+                        ledger, known, lambda sidecar: {"event": {**sidecar["event"], **said}}
+                    )
 
     def retire(self, *, now: float) -> list[Entry]:
         """Delete what exceeds the limits at `now` (Unix seconds), and say so in the ledger first.
@@ -84,18 +107,20 @@ class EvidenceStore:
             self._delete(entry.files)
             raise
 
-    def _add_rules(self, ledger: Ledger, known: Entry, rule_ids: tuple[str, ...]) -> None:
+    def _change_sidecar(
+        self, ledger: Ledger, known: Entry, change: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> None:
         name = sidecar_name(known.clip)
         before = (self.folder / name).read_bytes()
         try:
             sidecar = json.loads(before)
-            merged = list(dict.fromkeys([*sidecar["rules"], *rule_ids]))
+            changed = {**sidecar, **change(sidecar)}
         except (ValueError, KeyError, TypeError):
             # Somebody changed it; it stays as proof of that.
             return
-        if merged == sidecar["rules"]:
+        if changed == sidecar:
             return
-        content = json_bytes({**sidecar, "rules": merged})
+        content = json_bytes(changed)
         write_atomically(self.folder / name, content)
         try:
             ledger.append(_with_file(known, name, digest_of(content)))

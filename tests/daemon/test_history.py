@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,8 @@ from hypothesis import strategies as st
 
 from daemon import history as history_module
 from daemon.history import History
-from daemon.history_file import open_history, read_events, write_events
-from detectors.types import Phase, SoundEvent
+from daemon.history_file import open_history, read_event, read_events, write_events
+from detectors.types import Decider, Phase, SoundEvent
 from foundation.errors import StateFolderError
 from tests.daemon.small_disk import fill, small_disk
 from tests.daemon.sounds import EPOCH_S, sound
@@ -257,3 +258,52 @@ def test_no_history_yet_is_an_empty_one(path: Path) -> None:
     """Asking before the first run neither fails nor creates a file."""
     assert read_events(path) == []
     assert not path.exists()
+
+
+OLD_SCHEMA = """
+CREATE TABLE events (
+    id TEXT PRIMARY KEY, phase TEXT NOT NULL, profile TEXT NOT NULL, profile_version TEXT NOT NULL,
+    stream TEXT NOT NULL, epoch_s REAL NOT NULL, onset_s REAL NOT NULL, decided_s REAL NOT NULL, end_s REAL,
+    score REAL NOT NULL, level_dbfs REAL, noise_floor_dbfs REAL, speech INTEGER NOT NULL,
+    onset_at REAL GENERATED ALWAYS AS (epoch_s + onset_s) VIRTUAL
+) STRICT;
+CREATE INDEX events_by_onset ON events (onset_at);
+PRAGMA user_version = 1;
+"""
+
+
+OLD_COLUMNS = (
+    "id", "phase", "profile", "profile_version", "stream", "epoch_s", "onset_s", "decided_s", "end_s",
+    "score", "level_dbfs", "noise_floor_dbfs", "speech",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("version", [1, 0])
+async def test_a_history_of_before_is_read_and_gone_on_with(path: Path, version: int) -> None:
+    """Nothing is lost when columns are added; a reader may come before any writer has added them."""
+    before = [sound(onset_s=1.0), ended(sound(onset_s=2.0))]
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript(OLD_SCHEMA)
+        database.execute(f"PRAGMA user_version = {version}")
+        database.executemany(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [tuple(getattr(event, column) for column in OLD_COLUMNS) for event in before],
+        )
+    assert read_events(path) == before[::-1]
+    assert read_event(path, before[0].id) == before[0]
+
+    said = sound(onset_s=3.0, verified=True, caption="a bell", transcript="come in", decided_by=Decider.RULES)
+    async with History(path) as history:
+        history.record(said)
+    assert read_events(path) == [said, *before[::-1]]
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_words_are_kept_whenever_they_come(path: Path, late: bool) -> None:  # noqa: FBT001 - parametrized
+    """What was said of a sound stays, whether its end was told before or after."""
+    told = [replace(sound(), caption="a bell"), ended(sound())]
+    async with History(path) as history:
+        for event in reversed(told) if late else told:
+            history.record(event)
+            await history.flush()
+        assert await history.newest() == [replace(ended(sound()), caption="a bell")]

@@ -116,6 +116,9 @@ def test_the_event_payload_says_what_was_heard_when_and_how_sure() -> None:
         "noise_floor_dbfs": -60.0,
         "speech": False,
         "verified": None,
+        "caption": None,
+        "transcript": None,
+        "decided_by": "profiles",
         "clip": "http://hub/x.flac",
         "profile_version": "v1",
     }

@@ -14,10 +14,12 @@ from benchmarks.broker import Mosquitto
 from daemon.app import App
 from daemon.audio_model.child import ModelPlace
 from daemon.audio_model.second_ears import SecondEars
-from daemon.audio_model.settings import AudioModelConfig
+from daemon.audio_model.settings import AudioModelConfig, TranscribeConfig
 from daemon.config import Config, EvidenceConfig
+from daemon.evidence.ledger import verify_ledger
 from daemon.evidence.recorder import EvidenceRecorder
 from daemon.evidence.store import EvidenceStore
+from daemon.history_file import read_events
 from daemon.parts import Parts, load_rule_set
 from detectors.types import Phase
 from rules.model import DESCRIBE
@@ -99,6 +101,51 @@ async def test_a_rule_has_a_sound_put_into_words(tmp_path: Path, mosquitto: Mosq
     assert said["caption"] == "a whistle? again"
     assert (said["event_type"], said["rule"]) == ("whistle", "tell")
     assert [failure for _, failure in witness.actions] == [None]
+
+
+async def test_what_is_said_of_a_sound_stays_with_it(tmp_path: Path) -> None:
+    """A caption is in the history, in the sidecar of the clip, and in the sound's end if that comes later."""
+    config = asked(tmp_path, "is it?", below=0.01)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULE.replace("actions: [", "actions: [{action: heard.save_clip}, "))
+
+    witness = await run(config, parts(load_rule_set(config, parts().profiles, rules)))
+
+    [stored] = read_events(config.state_dir / "history.sqlite")
+    assert (stored.phase, stored.caption) == (Phase.ENDED, "a whistle? again")
+    [clip] = witness.clips
+    assert json.loads(clip.with_suffix(".json").read_text())["event"]["caption"] == "a whistle? again"
+    assert verify_ledger(config.evidence_folder) == []
+
+
+async def test_speech_is_written_down_when_it_has_ended(tmp_path: Path) -> None:
+    """The end of the sound carries the words, for rules and the history; its start had none yet."""
+    config = asked(tmp_path, "is it?", below=0.01)
+    assert config.audio_model is not None
+    model = config.audio_model.model_copy(update={"transcribe": {"whistle": TranscribeConfig(wait_s=30.0)}})
+
+    witness = await run(config.model_copy(update={"audio_model": model}))
+
+    assert [event.transcript for event in witness.events] == [None, "Transcribe the speech. again"]
+    [stored] = read_events(config.state_dir / "history.sqlite")
+    assert stored.transcript == "Transcribe the speech. again"
+
+
+async def test_without_a_transcript_the_end_is_told_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that hangs holds the end back for as long as was stated, and no longer."""
+    monkeypatch.setattr("daemon.audio_model.second_ears.TRANSCRIBE_QUESTION", "hang")
+    config = asked(tmp_path, "is it?", below=0.01)
+    assert config.audio_model is not None
+    model = config.audio_model.model_copy(update={"transcribe": {"whistle": TranscribeConfig(wait_s=0.5)}})
+
+    witness = await run(config.model_copy(update={"audio_model": model}))
+
+    assert [(event.phase, event.transcript) for event in witness.events] == [
+        (Phase.STARTED, None),
+        (Phase.ENDED, None),
+    ]
 
 
 async def test_the_status_says_which_model_there_is_and_how_it_does(tmp_path: Path) -> None:
