@@ -54,7 +54,7 @@ odd_words = st.sampled_from(
     ]
 )
 names = st.one_of(
-    odd_words, st.text(st.characters(codec="utf-8", exclude_categories=("C",)), min_size=1, max_size=64)
+    odd_words, st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=64)
 )
 
 

@@ -1,0 +1,115 @@
+"""What a real Home Assistant makes of a real heard, and what comes of using it."""
+
+from __future__ import annotations
+
+import json
+
+from tests.home_assistant.discovery.conftest import House
+from tests.home_assistant.programs import until
+
+EXPECTED = {
+    "binary_sensor.heard_hub_connected": "on",
+    "binary_sensor.heard_kitchen_online": "on",
+    "binary_sensor.heard_kitchen_problem": "off",
+    "button.heard_kitchen_false_alarm": "unknown",
+    "button.heard_kitchen_teach": "unknown",
+    "switch.heard_hub_rule_keep_alarms": "on",
+    "switch.heard_kitchen_listening": "on",
+}
+"""How these stand whatever sounds at the moment."""
+
+ALSO = {
+    "binary_sensor.heard_hub_rules_problem",
+    "binary_sensor.heard_kitchen_alarm_beep",
+    "event.heard_kitchen_sound",
+    "image.heard_kitchen_spectrogram",
+    "number.heard_hub_threshold_alarm_beep",
+    "number.heard_hub_threshold_dog_bark",
+    "sensor.heard_hub_actions",
+    "sensor.heard_hub_clips",
+    "sensor.heard_hub_dropped_samples",
+    "sensor.heard_hub_events",
+}
+
+SOUND = "event.heard_kitchen_sound"
+THRESHOLD = "number.heard_hub_threshold_dog_bark"
+
+
+def test_discovery_makes_the_entities(house: House) -> None:
+    """All there are, and no others: levels are there when somebody asks for them, which nobody has."""
+    at_home = house.home_assistant
+
+    def there() -> dict[str, str] | None:
+        entities = at_home.entities()
+        return entities if entities.items() >= EXPECTED.items() and entities.keys() >= ALSO else None
+
+    entities = until(there, what=f"the entities; there are {at_home.entities()}")
+    assert entities.keys() == EXPECTED.keys() | ALSO
+    assert at_home.template(f"{{{{ device_attr('{SOUND}', 'name') }}}}") == "heard kitchen"
+    via = "{{ device_attr(device_attr('%s', 'via_device_id'), 'name') }}"
+    assert at_home.template(via % SOUND) == "heard hub"
+
+
+def test_a_sound_fires_an_automation(house: House) -> None:
+    """Its owner wrote it in YAML; the event that it saw is the one that heard has told of."""
+    at_home = house.home_assistant
+    until(lambda: int(at_home.state("counter.fired") or 0), what=f"the automation:\n{house.heard.tail()}")
+    stream, event_id = (at_home.state("input_text.newest") or "").split()
+    assert stream == "kitchen"
+    assert event_id in house.heard.log.read_text()
+    until(lambda: at_home.state("binary_sensor.heard_kitchen_alarm_beep") == "on", what="the alarm to go on")
+    until(lambda: at_home.state("binary_sensor.heard_kitchen_alarm_beep") == "off", what="the alarm to end")
+
+
+def test_an_event_has_begun_once(house: House) -> None:
+    """What the automation counts is sounds, not their beginnings and ends."""
+    at_home = house.home_assistant
+    fired = int(at_home.state("counter.fired") or 0)
+    until(lambda: int(at_home.state("counter.fired") or 0) >= fired + 2, what="two more alarms")
+    entity = at_home.entity(SOUND)
+    assert entity is not None
+    assert entity["attributes"]["phase"] == "started"
+    heard = house.heard.log.read_text().count("alarm_beep")
+    assert int(at_home.state("counter.fired") or 0) <= heard
+
+
+def test_the_newest_spectrogram_is_shown(house: House) -> None:
+    at_home = house.home_assistant
+    entity = until(
+        lambda: (
+            (found := at_home.entity("image.heard_kitchen_spectrogram"))
+            and found["state"] != "unknown"
+            and found
+        ),
+        what="the picture",
+    )
+    assert at_home.picture(entity["attributes"]["entity_picture"]).startswith(b"\x89PNG")
+
+
+def test_switches_switch(house: House) -> None:
+    """Home Assistant shows what heard says, not what it asked for."""
+    at_home = house.home_assistant
+    for switch in ("switch.heard_kitchen_listening", "switch.heard_hub_rule_keep_alarms"):
+        for service, state in (("switch.turn_off", "off"), ("switch.turn_on", "on")):
+            at_home.call(service, entity_id=switch)
+            until(lambda state=state, switch=switch: at_home.state(switch) == state, what=f"{switch} {state}")
+    until(lambda: at_home.state("binary_sensor.heard_kitchen_online") == "on", what="the stream to return")
+
+
+def test_a_threshold_is_set_and_a_senseless_one_refused(house: House) -> None:
+    at_home = house.home_assistant
+    at_home.call("number.set_value", entity_id=THRESHOLD, value=0.75)
+    until(lambda: at_home.state(THRESHOLD) == "0.75", what="the threshold")
+    at_home.call("number.set_value", entity_id=THRESHOLD, value=1.0)
+    until(lambda: "was refused" in house.heard.log.read_text(), what="the refusal")
+    assert at_home.state(THRESHOLD) == "0.75"
+
+
+def test_a_false_alarm_is_told_with_a_button(house: House) -> None:
+    """The newest event of the stream is marked, though the button knows of none."""
+    at_home = house.home_assistant
+    with house.hearing("heard/hub/feedback/result") as answers:
+        at_home.call("button.press", entity_id="button.heard_kitchen_false_alarm")
+        answer = json.loads(until(answers, what="an answer")[0].payload)
+    assert answer["ok"], answer
+    assert answer["profile"] == "alarm_beep"

@@ -1,0 +1,80 @@
+"""What is taken out of the configuration vanishes from Home Assistant, and from the broker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.home_assistant.discovery.conftest import House
+from tests.home_assistant.programs import until
+
+
+@pytest.fixture
+def other_configuration(house: House) -> Iterator[Any]:
+    """Restart heard with another configuration; at the end, with its own again."""
+
+    def use(**changed: Any) -> None:
+        house.heard.stop()
+        house.heard.configure({**house.config, **changed})
+        house.heard.start()
+
+    yield use
+    use()
+
+
+def test_a_profile_a_rule_and_a_stream_vanish(house: House, other_configuration: Any) -> None:
+    """They went while heard was off; what stays keeps its entities."""
+    at_home = house.home_assistant
+    there = until(
+        lambda: (
+            (all_of_them := at_home.entities()).get("switch.heard_kitchen_listening") == "on" and all_of_them
+        ),
+        what="the entities",
+    )
+    kitchen = house.config["streams"]["kitchen"]
+    other_configuration(streams={"hall": kitchen}, stock_profiles=["alarm_beep"], rules=None)
+    gone = {entity for entity in there if "kitchen" in entity or "dog_bark" in entity or "rule_" in entity}
+    until(lambda: not gone & at_home.entities().keys(), what="the entities to vanish")
+    until(lambda: at_home.state("binary_sensor.heard_hall_online") == "on", what="the other stream")
+    assert there.keys() - gone <= at_home.entities().keys()
+    left = [topic for topic in house.retained() if "kitchen" in topic or "dog_bark" in topic]
+    assert not left
+
+
+def test_without_discovery_nothing_is_left(house: House, other_configuration: Any) -> None:
+    """No entity, no device, no retained topic of discovery: not even in what Home Assistant keeps."""
+    mqtt = {**house.config["mqtt"], "discovery": {"dialect": "off"}}
+    other_configuration(mqtt=mqtt)
+    until(lambda: not house.home_assistant.entities(), what="the entities to vanish")
+    assert not [topic for topic in house.retained() if topic.startswith("homeassistant/")]
+    house.home_assistant.stop()
+    try:
+        storage = house.folder / "home-assistant" / ".storage"
+        devices = json.loads((storage / "core.device_registry").read_text())["data"]["devices"]
+        entities = json.loads((storage / "core.entity_registry").read_text())["data"]["entities"]
+    finally:
+        house.home_assistant.start()
+    assert not [device["name"] for device in devices if device["manufacturer"] == "heard"]
+    assert not [entity["entity_id"] for entity in entities if entity["platform"] == "mqtt"]
+
+
+def test_a_home_assistant_before_2024_11_passes_over_the_other_dialect(
+    house: House, other_configuration: Any
+) -> None:
+    """It makes nothing of payloads of devices; told the right dialect, it has everything again."""
+    mqtt = {**house.config["mqtt"], "discovery": {"dialect": "auto"}}
+    other_configuration(mqtt=mqtt)
+    until(
+        lambda: any(topic.startswith("homeassistant/device/") for topic in house.retained()),
+        what="payloads of devices",
+    )
+    until(lambda: not house.home_assistant.entities(), what="the entities to vanish")
+    other_configuration()
+    until(
+        lambda: house.home_assistant.state("binary_sensor.heard_kitchen_online") == "on",
+        what="the entities to return",
+    )
+    assert not [topic for topic in house.retained() if topic.startswith("homeassistant/device/")]
