@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from fewshot_profiles.matcher import Matcher
 from fewshot_profiles.store import STOCK_FOLDER, ProfileStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from daemon.config import Config
@@ -97,7 +98,13 @@ def load_rule_set(
     return read_rule_set(config, profiles, path).rules
 
 
-def read_rule_set(config: Config, profiles: tuple[Profile, ...], path: Path | None = None) -> RuleSet:
+def read_rule_set(
+    config: Config,
+    profiles: tuple[Profile, ...],
+    path: Path | None = None,
+    *,
+    environment: Mapping[str, str] = os.environ,
+) -> RuleSet:
     """Read the rules at `path`, else those that the configuration names, with their warnings."""
     from rules.loader import RuleSet, read_rules
 
@@ -105,7 +112,7 @@ def read_rule_set(config: Config, profiles: tuple[Profile, ...], path: Path | No
     if path is None:
         return RuleSet(rules=())
     tags = {profile.name: profile.tags for profile in profiles} | cabin_tags(config)
-    return read_rules(path, tags, list(config.streams))
+    return read_rules(path, tags, list(config.streams), environment=environment)
 
 
 def names_heard(config: Config, profiles: Iterable[Profile]) -> list[str]:

@@ -17,6 +17,8 @@ from foundation.errors import ExampleError
 SHORTEST_S = 0.06
 LONGEST_S = 120.0
 """A longer recording is an afternoon, not an example."""
+MOST_SAMPLES = 60_000_000
+"""Of all channels: two minutes of stereo at 192 kHz are less. A small file may claim to hold far more."""
 
 _CLIPPED_LEVEL = 0.985
 _CLIPPED_SHARE = 0.01
@@ -55,6 +57,11 @@ def read_example(path: Path) -> ExampleAudio:
                 raise ExampleError(
                     f"{path} lasts {seconds:.0f} s. Cut out the sound with a second of quiet around it "
                     f"(at most {LONGEST_S:.0f} s)."
+                )
+            if file.frames * file.channels > MOST_SAMPLES:
+                raise ExampleError(
+                    f"{path} holds {file.channels} channels at {rate_hz} Hz, more than an example needs. "
+                    "Save it as mono or stereo at 48 kHz."
                 )
             samples = file.read(dtype="float32", always_2d=True).T
     except FileNotFoundError:

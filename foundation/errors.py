@@ -63,6 +63,10 @@ class ProfileError(FileError):
     """A profile's files cannot be used."""
 
 
+class NameTaken(OwnerError):
+    """There is something of this name already."""
+
+
 class ExampleError(OwnerError):
     """An example sound cannot teach a profile. The text says why, and what to record instead."""
 

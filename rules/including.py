@@ -10,6 +10,7 @@ from foundation.wording import describe, did_you_mean
 from foundation.yaml_document import Secret, TagFault, YamlDocument, plain_scalar, read_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 SECRETS = "secrets.yaml"
@@ -20,10 +21,11 @@ MAX_INCLUDES = 1_000
 class Package:
     """Reads the rule files of one folder and what they include. `files` is everything that was looked at."""
 
-    def __init__(self, roots: tuple[Path, ...]) -> None:
+    def __init__(self, roots: tuple[Path, ...], environment: Mapping[str, str] = os.environ) -> None:
         self.files: set[Path] = set()
         self._roots = tuple(root.resolve() for root in roots)
         self._included = 0
+        self._environment = environment
 
     def read(self, path: Path, *, above: tuple[Path, ...] = ()) -> YamlDocument:
         """Return a file with all that it includes; raises RuleError with the place of what is wrong."""
@@ -37,7 +39,7 @@ class Package:
                 case "!secret":
                     return self._secret(path, text)
                 case "!env":
-                    return _environment(text)
+                    return _variable(text, self._environment)
             raise TagFault(f"tags other than !include, !secret and !env are not supported, found {tag}")
 
         return read_yaml(path, error=RuleError, resolve=resolve)
@@ -86,12 +88,12 @@ class Package:
         return path
 
 
-def _environment(text: str) -> object:
+def _variable(text: str, environment: Mapping[str, str]) -> object:
     """Return a variable as if its value stood in the file; behind its name may stand a default."""
     name, _, default = text.strip().partition(" ")
     if not name:
         raise TagFault("expected the name of a variable behind !env")
-    value = os.environ.get(name, default.strip() or None)
+    value = environment.get(name, default.strip() or None)
     if value is None:
         raise TagFault(f"the environment has no variable {name!r}, and no default stands behind it")
     return plain_scalar(value)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Iterator
+import os
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ class RuleSet:
     """What is valid, and never does anything."""
     files: tuple[Path, ...] = ()
     """Every file that was read or looked for, so that a change of any can be seen."""
+    places: Mapping[str, tuple[Path, Loc]] = field(default_factory=dict)
+    """Where the id of each rule stands, by id."""
 
 
 def load_rules(
@@ -48,21 +51,27 @@ def read_rules(
     path: Path,
     known_profiles: Collection[str] | None = None,
     known_streams: Collection[str] | None = None,
+    *,
+    environment: Mapping[str, str] = os.environ,
 ) -> RuleSet:
     """Read a file, or every *.yaml and *.yml file of a folder, in order of file name.
 
     Names of profiles and streams are checked against those known, unless None; a mapping from profiles to
-    their tags lets rules name tags as well. Includes and secrets come from the folder that `path` is in.
+    their tags lets rules name tags as well. Includes and secrets come from the folder that `path` is in, and
+    `!env` from `environment`.
     Raises RuleError with every problem of every file: rules are used all together or not at all.
     """
     with _no_collecting():
-        return _read(path, known_profiles, known_streams)
+        return _read(path, known_profiles, known_streams, environment)
 
 
 def _read(
-    path: Path, known_profiles: Collection[str] | None, known_streams: Collection[str] | None
+    path: Path,
+    known_profiles: Collection[str] | None,
+    known_streams: Collection[str] | None,
+    environment: Mapping[str, str],
 ) -> RuleSet:
-    reading = _Reading(package=Package((path.parent, path)))
+    reading = _Reading(package=Package((path.parent, path), environment))
     scope = Scope(profiles=known_profiles, streams=known_streams)
     rules: list[Rule] = []
     trials: list[Trial] = []
@@ -81,6 +90,7 @@ def _read(
         trials=tuple(trials),
         warnings=tuple(in_order(reading.warnings)),
         files=tuple(sorted({path, *reading.package.files})),
+        places=reading.first_use,
     )
 
 

@@ -48,3 +48,8 @@ class House:
     tokens: TokenFile
     addresses: Addresses
     workers: Workers = field(default_factory=Workers)
+
+    @property
+    def most_body_bytes(self) -> int:
+        """How large a request may be."""
+        return 0 if self.config.api is None else self.config.api.max_body_bytes

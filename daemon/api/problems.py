@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from pydantic import ValidationError
 
 from daemon.api.json_text import json_text
-from foundation.errors import FileError, HeardError, RetryableError, StateFolderError
+from foundation.errors import FileError, HeardError, NameTaken, RetryableError, StateFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,10 +94,10 @@ def _of_heard(error: HeardError) -> web.Response:
         _log.error("%s", error)
         return problem(503, "the state folder cannot be used; heard's log says why")
     if isinstance(error, FileError):
-        return problem(422, str(error).splitlines()[0], problems=problems_of(error))
+        return problem(422, _without_folder(error), problems=problems_of(error))
     if isinstance(error, RetryableError):
         return problem(503, str(error), headers={"Retry-After": "5"})
-    return problem(422, str(error))
+    return problem(409 if isinstance(error, NameTaken) else 422, str(error))
 
 
 def faults_of(error: ValidationError) -> list[dict[str, str]]:
@@ -114,6 +114,11 @@ def problems_of(error: FileError) -> list[dict[str, Any]]:
         {"file": each.file.name, "line": each.line, "column": each.column, "message": each.message}
         for each in error.problems[:MOST_PROBLEMS]
     ]
+
+
+def _without_folder(error: FileError) -> str:
+    first = str(error).splitlines()[0]
+    return first.replace(f"{error.problems[0].file.parent}/", "") if error.problems else first
 
 
 def _of_http(error: web.HTTPException) -> web.Response:

@@ -13,9 +13,14 @@ from aiohttp import web
 
 from daemon.api.access import Gatekeeper
 from daemon.api.events import Events
+from daemon.api.evidence import Evidence
+from daemon.api.forms import clean_up
 from daemon.api.limits import RateLimit
 from daemon.api.live import Live
+from daemon.api.models import Models
 from daemon.api.problems import answer_with_problems, problem
+from daemon.api.profiles import Profiles
+from daemon.api.rules import Rules
 from daemon.api.streams import Streams
 from daemon.api.system import System
 
@@ -60,6 +65,7 @@ class Server:
         self.routes = self._routes()
 
     async def __aenter__(self) -> Self:
+        await self._house.workers.do(lambda: clean_up(self._house.config.state_dir))
         runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=END_WITHIN_S)
         async with AsyncExitStack() as stack:
             await runner.setup()
@@ -84,6 +90,10 @@ class Server:
             Streams(house),
             Events(house),
             self._live,
+            Profiles(house),
+            Rules(house),
+            Evidence(house),
+            Models(house),
         )
         routes = [route for resource in resources for route in resource.routes()]
         system = System(house, tuple(routes), self._answered)

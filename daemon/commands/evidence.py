@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -20,12 +19,14 @@ group = typer.Typer(help="The clips that were kept as evidence.", no_args_is_hel
 @group.command("list", epilog="Example: heard evidence list --json")
 def list_clips(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the clips, the oldest first."""
-    for clip in _clips(_folder(config)):
+    from daemon.evidence.kept import newest_clips
+
+    for clip in reversed(list(newest_clips(_folder(config)))):
         if as_json:
-            print_json(clip)
+            print_json(clip.sidecar | {"clip": str(clip.path)})
         else:
-            event = clip["event"]
-            typer.echo(f"{event['started']}  {event['stream']}  {event['event_type']}  {clip['clip']}")
+            event = clip.sidecar["event"]
+            typer.echo(f"{clip.started}  {event['stream']}  {event['event_type']}  {clip.path}")
 
 
 @group.command("verify", epilog="Example: heard evidence verify --config /etc/heard/heard.yaml")
@@ -50,16 +51,3 @@ def _folder(config: Path | None) -> Path:
     from daemon.config import load_config
 
     return load_config(config).evidence_folder
-
-
-def _clips(folder: Path) -> list[dict[str, Any]]:
-    """Return what the sidecars say. A sidecar that cannot be read is for `verify` to tell."""
-    clips = []
-    for path in folder.glob("*/*.json"):
-        try:
-            clip = json.loads(path.read_bytes())
-            clip["clip"] = str(path.with_suffix(".flac"))
-            clips.append((clip["event"]["started"], clip))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return [clip for _, clip in sorted(clips, key=lambda entry: entry[0])]

@@ -25,10 +25,9 @@ group = typer.Typer(help="Encoders besides the one that ships.", no_args_is_help
 def list_models(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the encoders that heard knows, whose they are, and which are here."""
     from daemon.config import load_config
-    from daemon.models.catalogue import MODELS
+    from daemon.models.listing import known_models
 
-    folder = _folder(load_config(config).state_dir)
-    rows = [_builtin(), *(_as_json(model, folder) for model in MODELS.values())]
+    rows = known_models(load_config(config).state_dir)
     if as_json:
         for row in rows:
             print_json(row)
@@ -174,42 +173,12 @@ def _folder(state_dir: Path) -> ModelFolder:
 
 
 def _tell(model: OfficialModel, folder: ModelFolder, *, as_json: bool, text: str) -> None:
+    from daemon.models.listing import model_json
+
     if as_json:
-        print_json(_as_json(model, folder))
+        print_json(model_json(model, folder))
     else:
         typer.echo(text)
-
-
-def _builtin() -> dict[str, object]:
-    from daemon.models.catalogue import BUILTIN
-    from detectors.encoders.builtin import WEIGHTS
-
-    return {
-        "name": BUILTIN,
-        "ready": True,
-        "megabytes": round(WEIGHTS.stat().st_size / 1e6, 1),
-        "licence": "Apache-2.0",
-        "sha256": None,
-        "sha256_from": None,
-        "url": None,
-        "path": str(WEIGHTS),
-        "about": "ships with heard; the stock profiles are made for it",
-    }
-
-
-def _as_json(model: OfficialModel, folder: ModelFolder) -> dict[str, object]:
-    sha256 = folder.expected_sha256(model)
-    return {
-        "name": model.name,
-        "ready": folder.ready(model),
-        "megabytes": model.megabytes,
-        "licence": model.licence,
-        "sha256": sha256,
-        "sha256_from": "known" if model.sha256 else "pinned" if sha256 else None,
-        "url": model.url,
-        "path": str(folder.entry(model)) if folder.ready(model) else None,
-        "about": model.about,
-    }
 
 
 @contextmanager

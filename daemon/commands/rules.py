@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from daemon.commands.options import ConfigOption, JsonOption, print_json
-from daemon.commands.rules_shown import outcome_json, problem_json, show_warnings, told, verdict_json
+from daemon.commands.rules_shown import outcome_json, problem_json, show_warnings, shown_json, told
 
 if TYPE_CHECKING:
     from daemon.config import Config
@@ -22,9 +22,6 @@ group = typer.Typer(no_args_is_help=True)
 
 SHOWN = 20
 """Firings of one rule that are listed."""
-AROUND_S = 60.0
-"""What counts as the moment that was asked about."""
-BEFORE_S = 86_400.0
 
 
 @group.callback()
@@ -135,7 +132,7 @@ def _try_on_history(settings: Config, found: RuleSet, seconds: float, *, as_json
     run = dry_run(settings, found.rules, since=time.time() - seconds)
     fired = [verdict for verdict in run.verdicts if verdict.stopped is None]
     if as_json:
-        print_json([verdict_json(settings, verdict) for verdict in fired])
+        print_json([shown_json(settings, verdict) for verdict in fired])
         return
     for rule_id, times in Counter(verdict.rule_id for verdict in fired).items():
         typer.echo(f"{rule_id}: would have fired {times} time{'s' * (times != 1)}")
@@ -171,22 +168,21 @@ def explain(
     """
     import time
 
-    from daemon.deciding.past import kept_verdicts
+    from daemon.deciding.past import AROUND_S, explained, would_be
 
     settings, found = _read(config, path)
     moment = None if at is None else _moment(at)
     since = time.time() - _seconds(history or "1d") if moment is None else moment - AROUND_S
     until = None if moment is None else moment + AROUND_S
-    verdicts = [] if path is not None else kept_verdicts(settings, rule, since=since, until=until)
-    if not verdicts:
-        verdicts = _would_be(settings, found, rule, since, until)
+    asked = explained if path is None else would_be
+    verdicts = asked(settings, found.rules, rule, since=since, until=until)
     if rule not in {each.id for each in found.rules} and not verdicts:
         from foundation.wording import did_you_mean
 
         known = [each.id for each in found.rules]
         raise typer.BadParameter(f"there is no rule {rule!r}{did_you_mean(rule, known)}")
     if as_json:
-        print_json([verdict_json(settings, verdict) for verdict in verdicts])
+        print_json([shown_json(settings, verdict) for verdict in verdicts])
         return
     for verdict in verdicts:
         typer.echo(f"{told(settings, verdict)}  {verdict.stopped or 'fired'}")
@@ -196,22 +192,11 @@ def explain(
         _sum_up(settings, verdicts, moment)
 
 
-def _would_be(
-    settings: Config, found: RuleSet, rule: str, since: float, until: float | None
-) -> list[Verdict]:
-    """Return what a rule, as it is now, would make of what was heard."""
-    from daemon.deciding.past import dry_run
-
-    # What began before may still have gone on.
-    run = dry_run(settings, found.rules, since=since - BEFORE_S, until=until)
-    return [verdict for verdict in run.verdicts if verdict.rule_id == rule and verdict.at >= since]
-
-
 def _sum_up(settings: Config, verdicts: list[Verdict], moment: float) -> None:
     """Say which trigger came nearest to a moment, and what was heard and nearly heard."""
-    from daemon.deciding.past import heard_about, nearly_heard
+    from daemon.deciding.past import AROUND_S, heard_about, nearest_to, nearly_heard
 
-    nearest = max(verdicts, key=lambda each: (each.nearness, -abs(each.at - moment)), default=None)
+    nearest = nearest_to(verdicts, moment)
     if nearest is not None:
         how = "made it fire" if nearest.stopped is None else f"came nearest; stopped by {nearest.stopped}"
         typer.echo(f"Trigger {nearest.trigger} {how}.")

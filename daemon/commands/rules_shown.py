@@ -43,24 +43,12 @@ def told(config: Config, verdict: Verdict) -> str:
     return f"{at}  the clock"
 
 
-def verdict_json(config: Config, verdict: Verdict) -> dict[str, Any]:
+def shown_json(config: Config, verdict: Verdict) -> dict[str, Any]:
     """Return a verdict for a program to read."""
-    from daemon.deciding.past import clip_of
+    from daemon.deciding.past import clip_of, verdict_json
 
-    event = verdict.event
-    clip = None if event is None else clip_of(config, event)
-    return {
-        "rule": verdict.rule_id,
-        "trigger": verdict.trigger,
-        "at": verdict.at,
-        "event": None if event is None else event.id,
-        "profile": None if event is None else event.profile,
-        "stream": None if event is None else event.stream,
-        "score": None if event is None else event.score,
-        "clip": None if clip is None else str(clip),
-        "told": dict(verdict.told) or None,
-        "stopped_by": None if verdict.stopped is None else str(verdict.stopped),
-    }
+    clip = None if verdict.event is None else clip_of(config, verdict.event)
+    return verdict_json(verdict, clip=None if clip is None else str(clip))
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:

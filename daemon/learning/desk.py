@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from daemon.evidence.ring import PCM_SCALE
 from daemon.learning.sound_picking import Sounds, event_recording, sounds_in
+from daemon.learning.uploads import read_uploads
 from detectors.types import AudioBlock
 from fewshot_profiles.enrollment import MAX_EXAMPLES, Teaching
 from fewshot_profiles.guidance import Guide
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from daemon.evidence.recorder import EvidenceRecorder
     from daemon.evidence.ring import Ring
     from daemon.learning.marking import Effect, Marking
-    from daemon.learning.requests import Enroll, Guided, Listened, Missed
+    from daemon.learning.requests import Enroll, Guided, Missed
     from daemon.learning.teacher import Teacher
+    from daemon.learning.uploads import Upload
     from detectors.types import Samples
     from fewshot_profiles.enrollment import EnrollmentResult
 
@@ -90,6 +92,15 @@ class TeachingDesk:
         )
         return {**enrolled_json(result), "sounds": list(sounds.found)}
 
+    async def enroll_from(self, wanted: Enroll, uploads: Sequence[Upload]) -> dict[str, Any]:
+        """Teach from files that were sent. Raises OwnerError."""
+        result = await self._blocking(
+            lambda: self._teacher.enroll(
+                teaching_of(wanted), read_uploads(uploads), add=wanted.add, keep_audio=wanted.keep_audio
+            )
+        )
+        return enrolled_json(result)
+
     async def guide(self, wanted: Guided) -> AsyncIterator[dict[str, Any]]:
         """Guide through teaching at a stream: yield what to tell the owner, and the result at the end."""
         stream = self._stream(wanted.stream)
@@ -151,6 +162,10 @@ class TeachingDesk:
         """Return the report on a profile. Raises OwnerError."""
         return asdict(await self._blocking(lambda: self._teacher.report(name), changes=False))
 
+    async def look(self, work: Callable[[], _Result]) -> _Result:
+        """Do what blocks and changes nothing, when nobody else does anything. Raises what it raises."""
+        return await self._blocking(work, changes=False)
+
     async def upkeep(self, work: Callable[[], _Result]) -> _Result:
         """Do what blocks and may change profiles, when nobody else does. Raises what it raises."""
         return await self._blocking(work)
@@ -183,7 +198,7 @@ class TeachingDesk:
             await asyncio.sleep(_LOOK_EVERY_S)
         return self._recorder.ring(stream)
 
-    async def _listened(self, wanted: Listened) -> Sounds:
+    async def _listened(self, wanted: Enroll | Missed) -> Sounds:
         stream = self._stream(wanted.stream)
         ring = await self._ring(stream)
         start = max(ring.start, ring.end - round(wanted.last_s * ring.rate_hz))

@@ -15,13 +15,12 @@ Tag = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Listened(_Request):
-    """A sound in the last seconds of a stream."""
+class LastSeconds(_Request):
+    """What was heard on a stream just now."""
 
-    name: ProfileName
     stream: str | None = None
     """Needed where there are several."""
     last_s: Annotated[float, Field(gt=0, le=MOST_SECONDS)] = 30.0
@@ -29,10 +28,9 @@ class Listened(_Request):
     """Which of the sounds found there are meant, from 1; by default those most alike."""
 
 
-class Enroll(Listened):
-    """Teach a sound from the last seconds of a stream, or from the clip of a past event."""
+class Lesson(LastSeconds):
+    """A sound from the last seconds of a stream, or from the clip of a past event, and what to make of it."""
 
-    do: Literal["enroll"] = "enroll"
     event: str | None = None
     description: str = ""
     tags: tuple[Tag, ...] = ()
@@ -40,6 +38,13 @@ class Enroll(Listened):
     add: bool = False
     """Teach a profile that is there one more of its sound."""
     keep_audio: bool = True
+
+
+class Enroll(Lesson):
+    """Teach a sound."""
+
+    do: Literal["enroll"] = "enroll"
+    name: ProfileName
 
 
 class Guided(_Request):
@@ -65,11 +70,17 @@ class MarkEvent(_Request):
     apply: bool = False
 
 
-class Missed(Listened):
+class Oversight(LastSeconds):
+    """A sound that made no event; without `apply` only the effect is told."""
+
+    apply: bool = False
+
+
+class Missed(Oversight):
     """Say that a profile's sound was in the last seconds and made no event."""
 
     do: Literal["missed"] = "missed"
-    apply: bool = False
+    name: ProfileName
 
 
 class Undo(_Request):

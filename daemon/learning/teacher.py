@@ -28,7 +28,7 @@ from fewshot_profiles.refitting import fit_again
 from fewshot_profiles.report import Report, report_on
 from fewshot_profiles.store import STOCK_FOLDER
 from fewshot_profiles.versions import earlier_versions, remove, take_back
-from foundation.errors import ExampleError, OwnerError
+from foundation.errors import ExampleError, NameTaken, OwnerError
 from foundation.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class Teacher:
                 profile = heard_anew(folder, surroundings)
             profile = replace(profile, name=name or profile.name)
             if (self.folder / profile.name).exists() and not replacing:
-                raise OwnerError(
+                raise NameTaken(
                     f"you have a profile {profile.name} already: import it under another name (--as), "
                     "or in its place (--replace)"
                 )
