@@ -137,6 +137,11 @@ class BrokerClient(Client):
             self._client.disconnect()
             raise
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether the connection is gone."""
+        return self._disconnected.done()
+
     async def say(
         self,
         topic: str,

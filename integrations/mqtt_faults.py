@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
+from paho.mqtt.reasoncodes import ReasonCode
+
 if TYPE_CHECKING:
     from aiomqtt import MqttError
 
@@ -31,10 +33,20 @@ def in_plain_words(error: MqttError, broker: Broker) -> str:
         return _not_trusted(cause)
     if isinstance(cause, ssl.SSLError) and broker.tls is not None and cause.reason == "WRONG_VERSION_NUMBER":
         return "it does not speak TLS on this port"
-    text = str(error)
+    text = _hung_up(error) or str(error)
     folded = text.casefold()
     meaning = next((meaning for word, meaning in _KNOWN.items() if word in folded), None)
     return text if meaning is None else f"{meaning}: {text}"
+
+
+def _hung_up(error: MqttError) -> str:
+    """Return why a broker that had let us in does not speak to us any more; empty where that is not it."""
+    if not str(error).startswith("Disconnected"):
+        return ""
+    # Only MQTT 5 gives a reason; else the library has a number for it that means nothing.
+    reason = getattr(error.__cause__, "rc", None)
+    said = str(reason) if isinstance(reason, ReasonCode) and str(reason) != "Unspecified error" else ""
+    return f"it closed the connection: {said}" if said else "it closed the connection"
 
 
 def _not_trusted(error: ssl.SSLCertVerificationError) -> str:

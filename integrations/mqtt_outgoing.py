@@ -8,7 +8,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from foundation.errors import ActionError
 from integrations.topics import check_topic
@@ -23,6 +23,11 @@ MAX_WAITING = 10_000
 
 MAX_REFUSALS = 100
 """Topics that a broker refuses are remembered up to here."""
+
+MOST_HANG_UPS = 5
+"""What a broker has hung up at so often is not said again: whatever waits behind it wants to be heard."""
+
+HUNG_UP = f"it hung up {MOST_HANG_UPS} times; the message may be too long for it"
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +83,7 @@ class Outgoing:
         self._messages: deque[Message] = deque()
         self._states: dict[str, _State] = {}
         self._unsaid: dict[str, None] = {}
+        self._hang_ups: dict[str, int] = {}
         self._refusals_told: set[str] = set()
         self.refusals: dict[str, str] = {}
         """Topics that the broker does not let us publish to, and its reason; of this connection."""
@@ -120,6 +126,7 @@ class Outgoing:
         if self._states.get(topic) != state:
             self._states[topic] = state
             self._unsaid[topic] = None
+            self._one_more_try(topic)
             self._wake()
 
     def say_again(self, topics: Iterable[str] | None = None) -> None:
@@ -146,7 +153,10 @@ class Outgoing:
             state = self._states.get(topic)
             if state is None:
                 continue
-            self._note(topic, await client.say(topic, state.payload, qos=1, retain=True))
+            if self._is_hopeless(topic):
+                self._note(topic, HUNG_UP)
+                continue
+            self._note(topic, await self._say(client, topic, state.payload, qos=1, retain=True))
             if not state.payload and self._states.get(topic) is state:
                 # An empty one takes what was retained away; there is nothing to say again.
                 del self._states[topic]
@@ -160,19 +170,43 @@ class Outgoing:
                 self._messages.popleft()
                 self.dropped += 1
                 continue
-            refusal = await client.say(
-                first.topic,
-                first.payload,
-                qos=first.qos,
-                retain=first.retain,
-                expires_s=expires_s,
-                id=first.id,
-            )
+            if self._is_hopeless(first.topic):
+                self._one_more_try(first.topic)
+                self.dropped += 1
+                refusal: str | None = HUNG_UP
+            else:
+                refusal = await self._say(
+                    client,
+                    first.topic,
+                    first.payload,
+                    qos=first.qos,
+                    retain=first.retain,
+                    expires_s=expires_s,
+                    id=first.id,
+                )
             self._note(first.topic, refusal)
             # While we waited for the broker, this one may have become the oldest of too many.
             if self._messages and self._messages[0] is first:
                 self._messages.popleft()
             _settle(first, refusal)
+
+    async def _say(self, client: BrokerClient, topic: str, payload: bytes | str, **how: Any) -> str | None:
+        try:
+            refusal = await client.say(topic, payload, **how)
+        except BaseException:
+            if client.hung_up:
+                self._hang_ups[topic] = self._hang_ups.get(topic, 0) + 1
+            raise
+        self._hang_ups.pop(topic, None)
+        return refusal
+
+    def _is_hopeless(self, topic: str) -> bool:
+        return self._hang_ups.get(topic, 0) >= MOST_HANG_UPS
+
+    def _one_more_try(self, topic: str) -> None:
+        """Let what comes next to a topic at which the broker hung up prove itself."""
+        if self._is_hopeless(topic):
+            self._hang_ups[topic] = MOST_HANG_UPS - 1
 
     def _note(self, topic: str, refusal: str | None) -> None:
         if refusal is None:

@@ -263,6 +263,28 @@ async def test_what_an_acl_denies_is_shown(
     assert len(lines) == 3
 
 
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+async def test_a_message_that_a_broker_hangs_up_at_does_not_keep_others_waiting(
+    brokers: Callable[..., Mosquitto], caplog: pytest.LogCaptureFixture, protocol: Protocol
+) -> None:
+    """A message or a state that is too long is given up after a few tries; a shorter one is said."""
+    broker = brokers("max_packet_size 2000")
+    async with link_to(broker, protocol=protocol) as link:
+        link.publish("heard/hub/long", "x" * 5_000)
+        with pytest.raises(ActionError, match="heard/hub/long: it hung up 5 times"):
+            await link.deliver("heard/hub/long", "x" * 5_000)
+        link.set_state("heard/hub/picture", "x" * 5_000)
+        await link.deliver("heard/hub/short", "x")
+        await until_problem(link, "heard/hub/picture: it hung up 5 times")
+        link.set_state("heard/hub/picture", "x")
+        link.publish("heard/hub/long", "now short")
+        await until(lambda: link.problem == "")
+        assert link.waiting_messages == 0
+    assert len([line for line in caplog.messages if "it hung up" in line]) == 2
+    hung_up = "it closed the connection: Packet too large" if protocol == "5" else "it closed the connection)"
+    assert hung_up in caplog.text
+
+
 async def test_a_day_old_event_is_forgotten(brokers: Callable[..., Mosquitto]) -> None:
     """MQTT 5: a broker is told how long a message is of use; what waited longer here is not sent at all."""
     broker = brokers()
