@@ -15,6 +15,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field
 
 from daemon.api.access import TOKEN
+from daemon.api.changing import Changing
 from daemon.api.feed import Feed, Listener
 from daemon.api.json_text import json_text
 from daemon.api.limits import query_as
@@ -83,6 +84,7 @@ class Live:
         ]  # fmt: skip
 
     async def __aenter__(self) -> Self:
+        self._house.switches.on_change(Changing(self._house).look)
         await self._ticker.start(self._tick(), name="live streams")
         return self
 
