@@ -121,6 +121,11 @@ class BrokerUnavailable(RetryableError):
 class EndpointUnavailable(RetryableError):
     """Another system, such as Home Assistant or a webhook, does not answer."""
 
+    def __init__(self, message: str, *, again_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.again_after_s = again_after_s
+        """How long it asks to be left alone."""
+
 
 class ActionExpired(RetryableError):
     """An action was not delivered while it was worth it, or others needed its place: it is given up."""

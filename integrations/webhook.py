@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from multidict import CIMultiDict
 from yarl import URL
 
 from foundation.errors import ActionError, EndpointUnavailable
@@ -25,8 +26,10 @@ TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that may be another the next time."""
 SIGNATURE = "X-Heard-Signature"
 """`sha256=` and the HMAC of the body with the configured secret."""
-REQUEST_ID = "X-Heard-Request"
-"""The same for the same action, however often it is sent."""
+REQUEST_IDS = ("X-Heard-Id", "Idempotency-Key")
+"""Both say the same for the same action, however often it is sent; some services know the second."""
+LEFT_ALONE_S = 3_600.0
+"""A service that asks for more patience is tried after this all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,9 @@ class WebhookSettings:
     """Whether addresses of the own network may be asked."""
 
 
+_EMBEDDING = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+
+
 class Webhooks:
     """Sends requests while its `async with` lasts."""
 
@@ -47,9 +53,12 @@ class Webhooks:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        resolver = None if self._settings.allow_private else _PublicResolver()
+        if self._settings.allow_private:
+            connector = aiohttp.TCPConnector()
+        else:
+            connector = aiohttp.TCPConnector(resolver=_PublicResolver(), socket_factory=_public_socket)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=resolver),
+            connector=connector,
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -75,7 +84,7 @@ class Webhooks:
                 headers=self._headers(request, body),
                 allow_redirects=False,
             ) as answer:
-                status = answer.status
+                status, again_after = answer.status, answer.headers.get("Retry-After", "")
         except _NotPublic as error:
             raise ActionError(str(error)) from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -83,17 +92,15 @@ class Webhooks:
                 raise ActionError(str(error.__cause__)) from None
             raise EndpointUnavailable(f"{_shown(url)} does not answer: {type(error).__name__}") from None
         if status in TRY_AGAIN:
-            raise EndpointUnavailable(f"{_shown(url)} answers {status}")
+            again_after_s = min(float(again_after), LEFT_ALONE_S) if again_after.isdecimal() else 0.0
+            raise EndpointUnavailable(f"{_shown(url)} answers {status}", again_after_s=again_after_s)
         if status >= 300:
             raise ActionError(f"{_shown(url)} answers {status}")
 
-    def _headers(self, request: ActionRequest, body: bytes) -> dict[str, str]:
-        headers = {
-            "Content-Type": str(request.data["content_type"]),
-            "User-Agent": "heard",
-            REQUEST_ID: request.id,
-            **{str(name): str(value) for name, value in request.data["headers"].items()},
-        }
+    def _headers(self, request: ActionRequest, body: bytes) -> CIMultiDict[str]:
+        headers = CIMultiDict({"Content-Type": str(request.data["content_type"]), "User-Agent": "heard"})
+        headers.update({str(name): str(value) for name, value in request.data["headers"].items()})
+        headers.update(dict.fromkeys(REQUEST_IDS, request.id))
         if any("\r" in value or "\n" in value for value in headers.values()):
             raise ActionError("a header of a webhook holds a line break")
         if self._settings.secret:
@@ -150,13 +157,48 @@ def _url(text: str) -> URL:
     return url
 
 
-def _is_private(host: str) -> bool:
+def _public_socket(found: aiohttp.AddrInfoType) -> socket.socket:
+    """Make the socket of one connection: the last place that an address passes, however it was written."""
+    family, kind, protocol, _, place = found
+    host = str(place[0])
+    if _address(host) is None or _is_private(host):
+        raise _NotPublic(_refusal(host))
+    return socket.socket(family, kind, protocol)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that is written there, in full or as C reads it (`127.1`); None: it is a name."""
     try:
-        address = ipaddress.ip_address(host.partition("%")[0])
+        return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, UnicodeEncodeError):
+        return None
+
+
+def _is_private(host: str) -> bool:
+    address = _address(host)
+    if address is None:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
-    return not (mapped or address).is_global
+    return not all(map(_is_public, (mapped or address, *_inside(address))))
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+    return address.is_global and not address.is_multicast and not site_local
+
+
+def _inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    """Return the addresses of version 4 that one of version 6 stands for; gateways lead there."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    known = [address.sixtofour, *(address.teredo or ())]
+    if any(address in network for network in _EMBEDDING):
+        known.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+    return [each for each in known if each is not None]
 
 
 def _refusal(host: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from foundation.backoff import Backoff
-from foundation.errors import ActionExpired, HeardError, RetryableError
+from foundation.errors import ActionExpired, EndpointUnavailable, HeardError, RetryableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from rules.model import ActionRequest
 
 BACKOFF_FIRST_S = 1.0
-BACKOFF_MAX_S = 10.0
+BACKOFF_MAX_S = 30.0
+BACKOFF_SHARE = 0.1
+"""Of what a request has to live: a light is tried every second, a webhook of today every half minute."""
 STOP_PATIENCE_S = 3.0
 
 _log = logging.getLogger(__name__)
@@ -149,7 +151,8 @@ class Lanes:
     async def _try(self, entry: Entry) -> Exception | None:
         if entry.until_s <= asyncio.get_running_loop().time():
             return expired(entry)
-        backoff = Backoff(first_s=BACKOFF_FIRST_S, most_s=BACKOFF_MAX_S, steady_after_s=BACKOFF_MAX_S)
+        most_s = min(BACKOFF_MAX_S, BACKOFF_SHARE * entry.expires_s)
+        backoff = Backoff(first_s=BACKOFF_FIRST_S, most_s=most_s, steady_after_s=most_s)
         limit = asyncio.timeout_at(entry.until_s)
         try:
             async with limit:
@@ -159,9 +162,10 @@ class Lanes:
                         await self._carry_out(entry)
                     except RetryableError as error:
                         entry.problem = str(error)
+                        asked_s = error.again_after_s if isinstance(error, EndpointUnavailable) else 0.0
                     else:
                         return None
-                    await self._pause(backoff.after(0.0))
+                    await self._pause(max(backoff.after(0.0), asked_s))
         except _LeftForLater:
             raise
         except HeardError as error:

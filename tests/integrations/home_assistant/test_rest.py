@@ -6,6 +6,7 @@ libraries contradict this one's.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,14 @@ from aiohttp import web
 
 from daemon.deciding.home_states import HomeStates
 from foundation.errors import ActionError, EndpointUnavailable
+from integrations.home_assistant import rest
 from integrations.home_assistant.rest import HomeAssistant
 from rules.facts import Confirmation, EntityState
 from rules.model import ActionRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from rules.facts import Fact
 
@@ -36,6 +39,8 @@ class Home:
         }
         self.called: list[tuple[str, Any]] = []
         self.broken = False
+        self.elsewhere = ""
+        self.hold: asyncio.Event | None = None
         self.url = ""
 
     def app(self) -> web.Application:
@@ -47,6 +52,8 @@ class Home:
     def _check(self, request: web.Request) -> None:
         if self.broken:
             raise web.HTTPBadGateway
+        if self.elsewhere:
+            raise web.HTTPMovedPermanently(self.elsewhere)
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             raise web.HTTPUnauthorized
 
@@ -63,6 +70,8 @@ class Home:
         if name == "light.dance":
             return web.json_response({"message": "Service not found."}, status=400)
         self.called.append((name, await request.json()))
+        if self.hold is not None:
+            await self.hold.wait()
         return web.json_response([])
 
 
@@ -127,6 +136,41 @@ async def test_nobody_there_is_worth_another_try() -> None:
     async with HomeAssistant(url, TOKEN) as door:
         with pytest.raises(EndpointUnavailable, match="does not answer"):
             await door.call(request("light.on", target=None, data=None))
+
+
+async def test_where_a_redirection_leads_gets_neither_the_call_nor_the_token() -> None:
+    """It is the owner's to say."""
+    async with running(Home()) as home, running(Home()) as other, HomeAssistant(home.url, TOKEN) as door:
+        home.elsewhere = f"{other.url}/api/services/light/turn_on"
+        with pytest.raises(ActionError, match="leads elsewhere"):
+            await door.call(request("light.turn_on", target=None, data=None))
+    assert other.called == []
+
+
+async def test_what_home_assistant_took_and_is_still_at_is_not_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A script would start anew; a state can be asked for again."""
+    monkeypatch.setattr(rest, "CALL_S", 0.3)
+    home = Home()
+    home.hold = asyncio.Event()
+    async with running(home), HomeAssistant(home.url, TOKEN) as door:
+        with pytest.raises(ActionError, match="is not asked again"):
+            await door.call(request("script.long", target=None, data=None))
+        home.hold.set()
+    assert home.called == [("script.long", {})]
+
+
+async def test_the_surroundings_do_not_lead_the_token_astray(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither a proxy of this user's nor a password for the host is used."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    async with running(Home()) as home, HomeAssistant(home.url, TOKEN) as door:
+        assert await door.state("light.desk") == ("on", {"brightness": 7})
 
 
 async def test_changes_are_told_once_and_confirmed() -> None:
