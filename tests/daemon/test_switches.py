@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from daemon.app import App
+from daemon.control import ask
+from daemon.learning import desk
 from daemon.parts import load_rule_set
 from daemon.status import ask_status
 from daemon.switches import FILE_NAME, Switches
 from detectors.types import Phase
-from foundation.errors import OwnerError, StateFolderError
+from foundation.errors import HeardError, OwnerError, StateFolderError
 from tests.daemon.home import Witness, configuration, file_stream, parts, recording
 
 if TYPE_CHECKING:
@@ -143,8 +147,11 @@ def switch(app: App) -> Switches:
     return app.switches
 
 
-async def test_a_stream_that_does_not_listen_hears_and_holds_nothing(tmp_path: Path) -> None:
+async def test_a_stream_that_does_not_listen_hears_and_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its sound ends, its ring is gone, so says its health; after a restart as well, until switched on."""
+    monkeypatch.setattr(desk, "OPEN_WITHIN_S", 0.1)
     audio = recording(tmp_path / "whistle.wav", ends_sounding=True)
     config = configuration(tmp_path, {"kitchen": file_stream(audio, loop=True, realtime=True)})
     witness = Witness()
@@ -160,6 +167,8 @@ async def test_a_stream_that_does_not_listen_hears_and_holds_nothing(tmp_path: P
         False,
         "switched off; its source is closed",
     )
+    with pytest.raises(HeardError, match="no audio of stream 'kitchen' is held"):
+        await asyncio.to_thread(ask, config.state_dir, {"do": "enroll", "name": "bell", "last_s": 10})
     app.stop()
     await running
     assert len(witness.events) == count
@@ -222,3 +231,27 @@ async def test_a_threshold_is_in_force_at_once(tmp_path: Path) -> None:
     assert witness.events[-1].profile_version == parts().profiles[0].version
     app.stop()
     await running
+
+
+async def test_a_daemon_whose_streams_are_all_off_is_not_taken_for_deaf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watchdog is fed: systemd would restart a daemon that does what its owner wants."""
+    audio = recording(tmp_path / "whistle.wav")
+    config = configuration(tmp_path, {"kitchen": file_stream(audio, loop=True, realtime=True)})
+    config.state_dir.mkdir()
+    switches_off = Switches(config.state_dir / FILE_NAME, streams=["kitchen"])
+    switches_off.set_listening("kitchen", on=False)
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(0)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        app = App(config, parts())
+        running = asyncio.create_task(app.run())
+        told: list[bytes] = []
+        async with asyncio.timeout(PATIENCE_S):
+            while told.count(b"WATCHDOG=1") < 2:
+                told.append(await asyncio.get_running_loop().sock_recv(manager, 1_000))
+        app.stop()
+        await running
+    assert any(b"READY=1" in each for each in told)

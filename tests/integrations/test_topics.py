@@ -172,3 +172,24 @@ def test_the_caption_payload_says_what_was_said_of_which_sound() -> None:
         "caption": "a pane breaks",
     }
     assert Topics(prefix="heard", node="hub").caption("kitchen") == "heard/hub/kitchen/caption"
+
+
+def test_no_two_of_many_names_in_other_letters_share_an_id() -> None:
+    """Of a name in Chinese, Greek or signs alone nothing can be kept but the hash; that has to be enough."""
+    names = [chr(first) + chr(second) for first in range(0x4E00, 0x4E96) for second in range(0x391, 0x3A0)]
+    names += [f"{name} / {sign}" for name in ("Küche", "Kuche", "Ku\u0308che") for sign in "!? ~"]
+    assert len({topic_id(name) for name in names}) == len(names)
+
+
+def test_a_topic_means_one_thing_whatever_things_are_called() -> None:
+    """Streams, rules and profiles with the names of each other's levels never meet on a topic."""
+    topics = Topics(prefix="heard", node="hub")
+    names = ["rules", "profiles", "listen", "state", "set", "enabled", "threshold", "stats", "result", "a/b"]
+    meanings = [topics.available, topics.stats, topics.feedback, topics.teach]
+    for name in names:
+        meanings += [topics.status(name), topics.health(name), topics.event(name), topics.level(name)]
+        meanings += [topics.listen_set(name), topics.listen_state(name), topics.caption(name)]
+        meanings += [topics.rule_set(name), topics.rule_state(name)]
+        meanings += [topics.threshold_set(name), topics.threshold_state(name)]
+        meanings += [topics.state(name, other) for other in names]
+    assert len(set(meanings)) == len(meanings)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pytest
@@ -17,10 +17,11 @@ from foundation.errors import AudioDeviceError, AudioFileError, HeardError, Sour
 from tests.doubles import MemorySource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from daemon.sources import AudioSource
+    from detectors.types import AudioBlock
 
 _RATE_HZ = 16_000
 
@@ -193,3 +194,89 @@ async def test_stopping_closes_the_stream(inbox: Inbox, recorder: EvidenceRecord
 
     assert (await _all(inbox))[-1].closed
     assert not capture.online
+
+
+async def _until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5.0):
+        while not happened():  # noqa: ASYNC110 - a capture has no event for it
+            await asyncio.sleep(0.001)
+
+
+class _Microphone(MemorySource):
+    """Goes on for ever, and knows whether it is open."""
+
+    open_now = 0
+    opened = 0
+
+    def __init__(self) -> None:
+        super().__init__(np.full((1, 1_600), 0.1, np.float32), rate_hz=_RATE_HZ)
+
+    async def __aenter__(self) -> Self:
+        _Microphone.open_now += 1
+        _Microphone.opened += 1
+        return await super().__aenter__()
+
+    async def __aexit__(self, *details: object) -> None:
+        _Microphone.open_now -= 1
+
+    async def blocks(self) -> AsyncIterator[AudioBlock]:
+        async for block in super().blocks():
+            yield block
+        await asyncio.Event().wait()
+
+
+async def test_a_stream_that_is_switched_off_has_no_source_open(
+    inbox: Inbox, recorder: EvidenceRecorder
+) -> None:
+    """Off from the start, on, off, off and on in one breath: what is heard ends each time it is closed."""
+    capture = Capture(
+        "kitchen",
+        open_source=_Microphone,
+        inbox=inbox,
+        recorder=recorder,
+        patient=False,
+        needed_at_start=True,
+        listening=False,
+    )
+    running = asyncio.create_task(capture.run())
+    async with asyncio.timeout(5.0):
+        await capture.tried.wait()
+    assert (capture.health, capture.online, _Microphone.open_now) == (Health.DISABLED, False, 0)
+
+    capture.listen(on=True)
+    await _until(lambda: capture.online)
+    assert (capture.health, capture.problem, _Microphone.open_now) == (Health.OK, "", 1)
+
+    capture.listen(on=False)
+    received = capture.received_samples
+    await _until(lambda: _Microphone.open_now == 0)
+    assert (capture.health, capture.online, capture.received_samples) == (Health.DISABLED, False, received)
+    [delivery] = await inbox.take()
+    assert delivery.closed
+
+    capture.listen(on=True)
+    await _until(lambda: capture.online)
+    capture.listen(on=False)
+    capture.listen(on=True)
+    await _until(lambda: _Microphone.opened == 3 and capture.online)
+    assert (capture.health, _Microphone.open_now, capture.reopened) == (Health.OK, 1, 0)
+    running.cancel()
+    await asyncio.wait({running})
+    assert _Microphone.open_now == 0
+
+
+async def test_a_missing_microphone_is_not_looked_for_while_it_is_switched_off(
+    inbox: Inbox, recorder: EvidenceRecorder
+) -> None:
+    """Switched off between two tries, it is asked for again when it is switched on."""
+    script = _Script(_missing, _source())
+    capture = _capture(inbox, recorder, script)
+    running = asyncio.create_task(capture.run())
+    await capture.tried.wait()
+    capture.listen(on=False)
+    await _until(lambda: "switched off" in capture.problem)
+    assert len(script.steps) == 1
+    capture.listen(on=True)
+    async with asyncio.timeout(5.0):
+        await running
+    assert len(await _all(inbox)) == 1
