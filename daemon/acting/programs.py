@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SHOWN = 200
 """Characters of a program's last words that a message repeats."""
 MAX_WORDS_BYTES = 10_000
+REQUEST_ID = "HEARD_ID"
+"""Tells the program what it is run for: the same if it is run again because heard was killed meanwhile."""
 
 
 class Programs:
@@ -43,6 +45,7 @@ class Programs:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
+                env={**os.environ, REQUEST_ID: request.id},
             )
         except OSError as error:
             raise ActionError(f"{command[0]} cannot be started: {error.strerror or error}") from error

@@ -10,6 +10,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.sqlite_files import set_aside
@@ -17,7 +18,6 @@ from foundation.errors import StateFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
 
 SCHEMA_VERSION = 1
 MAX_OUTCOMES = 1_000
@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS outcomes (
     outcome TEXT NOT NULL, why TEXT NOT NULL, event TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS memory (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS boot (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL) STRICT;
 """
 _PUT = "INSERT OR REPLACE INTO waiting (seq, id, target, put_at, expires_s, body) VALUES (?, ?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM waiting WHERE seq = ?"
@@ -46,6 +47,8 @@ _NOTE = (
 )
 _OLD_OUTCOMES = "DELETE FROM outcomes WHERE number <= (SELECT max(number) FROM outcomes) - ?"
 _REMEMBER = "INSERT OR REPLACE INTO memory (one, state) VALUES (1, ?)"
+_BOOT = "INSERT OR REPLACE INTO boot (one, id) VALUES (1, ?)"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _WAITING = "SELECT seq, id, target, put_at, expires_s, body FROM waiting"
 _OUTCOMES = "SELECT seq, id, rule, action, target, put_at, ended_at, outcome, why, event FROM outcomes"
 
@@ -99,6 +102,8 @@ class Found:
     ended: tuple[Ended, ...]
     memory: str | None
     """The state of the rules that belongs to what waits; None: nothing was kept."""
+    rebooted: bool
+    """The machine was started anew since: its clock may not have gone on."""
 
 
 class OutboxFile:
@@ -119,11 +124,14 @@ class OutboxFile:
             set_aside(self.path, "outbox", str(error))
             self._database = _open(self.path)
         memory = self._database.execute("SELECT state FROM memory").fetchone()
+        boot, now = self._database.execute("SELECT id FROM boot").fetchone(), _boot_id()
+        self._database.execute(_BOOT, (now,))
         self.changed_elsewhere()
         return Found(
             waiting=tuple(_waiting(self._database, " ORDER BY seq")),
             ended=tuple(_ended(self._database, " ORDER BY number")),
             memory=None if memory is None else memory[0],
+            rebooted=boot is not None and boot[0] != now,
         )
 
     def commit(self, puts: Collection[Waiting], ends: Collection[Ended], memory: str | None) -> None:
@@ -230,6 +238,13 @@ def _ended(database: sqlite3.Connection, suffix: str, values: Sequence[object] =
         )
         for row in database.execute(_OUTCOMES + suffix, values)
     ]
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def _open(path: Path) -> sqlite3.Connection:

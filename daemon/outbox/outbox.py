@@ -35,6 +35,8 @@ MAX_BYTES = 32_000_000
 KEEP_READ = 50
 """Requests to one target that memory holds; the rest of a long queue is on disk alone."""
 SWEEP_EVERY_S = 0.25
+REBOOT_S = 20.0
+"""No machine is back sooner, whatever a clock without a battery says: no light of before goes on then."""
 DISK_PATIENCE_S = 2.0
 """An alarm does not wait longer for a disk that hangs."""
 SOUNDS_S = 3_600.0
@@ -136,7 +138,7 @@ class Outbox:
         self._on_done = on_done
         self._begun = True
         if self._found is not None:
-            self._resume(self._found.waiting)
+            self._resume(self._found)
             self._found = replace(self._found, waiting=(), ended=())
 
     def entry(self, errand: Errand, request: ActionRequest) -> Entry:
@@ -242,7 +244,7 @@ class Outbox:
         if self._begun:
             # The disk was not there at the start, and is now.
             if isinstance(found, Found):
-                self._resume(found.waiting)
+                self._resume(found)
             return
         self._found = found if isinstance(found, Found) else None
         if not self._first.done():
@@ -267,10 +269,11 @@ class Outbox:
 
     # --- on its way --------------------------------------------------------------------------------------
 
-    def _resume(self, rows: Sequence[Waiting]) -> None:
-        for row in rows:
+    def _resume(self, found: Found) -> None:
+        least_s = REBOOT_S if found.rebooted else 0.0
+        for row in found.waiting:
             request = load_request(row.body)
-            left_s = min(max(0.0, row.put_at + row.expires_s - time.time()), row.expires_s)
+            left_s = max(0.0, row.expires_s - max(time.time() - row.put_at, least_s))
             entry = Entry(
                 seq=row.seq,
                 id=row.id,

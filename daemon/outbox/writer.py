@@ -70,6 +70,7 @@ class Writer:
         self._urgent = False
         self._is_open = self._was_open = False
         self._fault: str | None = None
+        self._fault_told: str | None = None
         self._on_disk = 0
         self._unflushed = False
         self._kept_at_s = self._looked_at_s = time.monotonic()
@@ -144,9 +145,10 @@ class Writer:
         except (sqlite3.Error, OSError) as error:
             self._failed(str(error))
         except Exception as error:  # noqa: BLE001 - whatever ails the file, what was decided goes to its doors
-            _log.exception("the outbox cannot be written")
-            self._failed(f"{type(error).__name__}: {error}")
-        self._told.written(fresh, self._fault)
+            self._failed(f"{type(error).__name__}: {error}", unexpected=error)
+        if fresh or self._fault != self._fault_told:
+            self._fault_told = self._fault
+            self._told.written(fresh, self._fault)
         self._urgent = False
 
     def _write(self) -> None:
@@ -179,9 +181,11 @@ class Writer:
             self._was_open = True
             self._told.found(found)
 
-    def _failed(self, fault: str) -> None:
+    def _failed(self, fault: str, *, unexpected: Exception | None = None) -> None:
         if self._fault is None:
-            _log.warning("actions are kept in memory: cannot write %s: %s", self._file.path, fault)
+            _log.warning(
+                "actions are kept in memory: cannot write %s: %s", self._file.path, fault, exc_info=unexpected
+            )
         self._fault = fault
         # Opening it again looks for damage.
         self._file.close()

@@ -36,6 +36,14 @@ async def test_a_program_is_run_without_a_shell(tmp_path: Path) -> None:
     assert file.exists()
 
 
+async def test_a_program_is_told_what_it_is_run_for(tmp_path: Path) -> None:
+    """Run again after a kill, it can tell that it was run before."""
+    file = tmp_path / "id"
+    code = "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(os.environ['HEARD_ID'])"
+    await Programs([sys.executable]).run(program("-c", code, str(file)))
+    assert file.read_text() == "1"
+
+
 @pytest.mark.parametrize(
     ("command", "timeout_s", "why"),
     [

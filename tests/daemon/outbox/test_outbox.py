@@ -204,6 +204,25 @@ async def test_what_is_too_old_is_given_up(path: Path) -> None:
     assert [each.outcome for each in read_outcomes(path, 9)] == [Outcome.EXPIRED] * 4
 
 
+async def test_no_light_of_before_goes_on_when_the_machine_is_back(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock without a battery says that no time has passed; what is worth it for longer still goes out."""
+    target = Target()
+    target.away = True
+    async with target.behind(path) as outbox:
+        target.put(outbox, request(1))
+        target.put(outbox, request(2), expires_s=60.0)
+        await until(lambda: target.tried)
+    target.away = False
+    (tmp_path / "boot_id").write_text("another")
+    monkeypatch.setattr(file_module, "_BOOT_ID", tmp_path / "boot_id")
+    async with target.behind(path):
+        await until(lambda: len(target.ended) == 2)
+    assert target.did == ["2"]
+    assert "not delivered within 10 s" in target.ended[0][1]
+
+
 async def test_a_rule_says_how_long_its_action_is_worth_delivering(path: Path) -> None:
     """In place of what the door would say."""
     target = Target()
