@@ -30,14 +30,16 @@ _TOKEN_ID = "0123456789abcdef0123456789abcdef"
 _USER = "fedcba9876543210fedcba9876543210"
 
 
-def until(look: Callable[[], _T], *, what: str, patience_s: float = PATIENCE_S) -> _T:
-    """Return the first thing that is true of what `look` returns."""
+def until(look: Callable[[], _T], *, what: str | Callable[[], str], patience_s: float = PATIENCE_S) -> _T:
+    """Return the first thing that is true of what `look` returns; `what` says what it was waited for."""
     deadline_s = time.monotonic() + patience_s
     while True:
         seen = look()
         if seen:
             return seen
-        assert time.monotonic() < deadline_s, f"waited {patience_s:.0f} s for {what}"
+        if time.monotonic() > deadline_s:
+            awaited = what if isinstance(what, str) else what()
+            raise AssertionError(f"waited {patience_s:.0f} s for {awaited}")
         time.sleep(POLL_S)
 
 
@@ -109,7 +111,7 @@ class HomeAssistant(Program):
     def start(self) -> None:
         """Start it, and return when it has started all it has."""
         super().start()
-        until(self._runs, what=f"Home Assistant to start:\n{self.tail()}")
+        until(self._runs, what=self.tail)
 
     def state(self, entity_id: str) -> str | None:
         """Return how an entity stands; None where there is none of this id."""

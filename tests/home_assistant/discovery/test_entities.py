@@ -43,7 +43,7 @@ def test_discovery_makes_the_entities(house: House) -> None:
         entities = at_home.entities()
         return entities if entities.items() >= EXPECTED.items() and entities.keys() >= ALSO else None
 
-    entities = until(there, what=f"the entities; there are {at_home.entities()}")
+    entities = until(there, what=lambda: f"the entities; there are {at_home.entities()}")
     assert entities.keys() == EXPECTED.keys() | ALSO
     assert at_home.template(f"{{{{ device_attr('{SOUND}', 'name') }}}}") == "heard kitchen"
     via = "{{ device_attr(device_attr('%s', 'via_device_id'), 'name') }}"
@@ -53,7 +53,7 @@ def test_discovery_makes_the_entities(house: House) -> None:
 def test_a_sound_fires_an_automation(house: House) -> None:
     """Its owner wrote it in YAML; the event that it saw is the one that heard has told of."""
     at_home = house.home_assistant
-    until(lambda: int(at_home.state("counter.fired") or 0), what=f"the automation:\n{house.heard.tail()}")
+    until(lambda: int(at_home.state("counter.fired") or 0), what=house.heard.tail)
     stream, event_id = (at_home.state("input_text.newest") or "").split()
     assert stream == "kitchen"
     assert event_id in house.heard.log.read_text()
