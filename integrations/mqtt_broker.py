@@ -130,12 +130,18 @@ class BrokerClient(Client):
 
     async def __aenter__(self) -> Self:
         """Connect. Raises MqttError, with nothing left open."""
+        let_in = False
         try:
-            return await super().__aenter__()
-        except BaseException:
-            # A broker that answers after all would find two of us.
-            self._client.disconnect()
-            raise
+            await super().__aenter__()
+            let_in = True
+        except (ValueError, LookupError) as error:
+            # Answers of a server that is no broker; paho does not foresee all of them.
+            raise MqttError(f"it does not speak MQTT here: {error}") from error
+        finally:
+            if not let_in:
+                # A broker that answers after all would find two of us.
+                self._client.disconnect()
+        return self
 
     @property
     def hung_up(self) -> bool:

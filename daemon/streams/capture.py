@@ -91,7 +91,7 @@ class Capture:
             self._on.set()
         elif self.listening:
             self._on.clear()
-            if self._limit is not None:
+            if self._limit is not None and not self._limit.expired():
                 self._limit.reschedule(asyncio.get_running_loop().time())
 
     async def run(self) -> None:

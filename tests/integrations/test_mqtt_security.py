@@ -304,6 +304,44 @@ async def test_a_day_old_event_is_forgotten(brokers: Callable[..., Mosquitto]) -
     assert 590 < message.properties.MessageExpiryInterval <= 600  # type: ignore[union-attr] # it has some
 
 
+NO_BROKERS = [
+    b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nSec-WebSocket-Accept:x\r\n\r\n",
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: \xff\r\n\r\n",
+    b"\x20\x01\x00\x00\x00",
+    b"\x20\x02\x00\x2a",
+    b"\xff" * 300,
+    b"220 mail.example ESMTP\r\n",
+    b"",
+]
+
+
+@pytest.mark.filterwarnings(NOT_CLOSED_BY_PAHO)
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+@pytest.mark.parametrize("websocket_path", [None, "/mqtt"])
+@pytest.mark.parametrize("answer", NO_BROKERS)
+async def test_a_server_that_is_no_broker_does_not_end_the_daemon(
+    protocol: Protocol, websocket_path: str | None, answer: bytes
+) -> None:
+    """Whatever it answers, the link says that it has no connection, and tries again."""
+    tries: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tries.append(1)
+        await reader.read(10)
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        broker = Broker(host=host, port=port, protocol=protocol, websocket_path=websocket_path)
+        async with MqttLink(broker, available=AVAILABLE) as link:
+            await until(lambda: len(tries) >= 2)
+            assert not link.connected
+            assert link.problem
+
+
 @asynccontextmanager
 async def a_silent_server() -> AsyncIterator[Mosquitto]:
     """Accept connections and never answer."""

@@ -280,3 +280,31 @@ async def test_a_missing_microphone_is_not_looked_for_while_it_is_switched_off(
     async with asyncio.timeout(5.0):
         await running
     assert len(await _all(inbox)) == 1
+
+
+async def test_switching_while_a_source_takes_its_time_to_close(
+    inbox: Inbox, recorder: EvidenceRecorder
+) -> None:
+    """Whatever was said last holds in the end."""
+    closing = asyncio.Event()
+
+    class _Slow(_Microphone):
+        async def __aexit__(self, *details: object) -> None:
+            await closing.wait()
+            await super().__aexit__(*details)
+
+    opened = _Microphone.opened
+    capture = _capture(inbox, recorder, _Script(_Slow, _Slow))
+    running = asyncio.create_task(capture.run())
+    await _until(lambda: capture.online)
+    for on in (False, True, False, True, False):
+        capture.listen(on=on)
+        await asyncio.sleep(0.01)
+    assert capture.health is Health.DISABLED
+    closing.set()
+    await _until(lambda: "switched off" in capture.problem)
+    capture.listen(on=True)
+    await _until(lambda: capture.online)
+    assert _Microphone.opened == opened + 2
+    running.cancel()
+    await asyncio.wait({running})
