@@ -9,14 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from daemon.outbox.entries import expired
 from foundation.backoff import Backoff
-from foundation.errors import ActionExpired, EndpointUnavailable, HeardError, RetryableError
+from foundation.errors import EndpointUnavailable, HeardError, RetryableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
-    from rules.model import ActionRequest
+    from daemon.outbox.entries import Entry
 
 BACKOFF_FIRST_S = 1.0
 BACKOFF_MAX_S = 30.0
@@ -25,33 +26,6 @@ BACKOFF_SHARE = 0.1
 STOP_PATIENCE_S = 3.0
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Entry:
-    """One request on its way."""
-
-    seq: int
-    id: str
-    target: str
-    rule_id: str
-    action: str
-    put_at: float
-    """Unix seconds."""
-    until_s: float
-    """By the loop's clock: a clock that is set must not make anything expire."""
-    expires_s: float
-    size: int
-    request: ActionRequest | None
-    """None while only the disk has it."""
-    ready: bool = False
-    """It may have an effect: the disk has it, or does not take it."""
-    on_disk: bool = False
-    problem: str = ""
-    """Why the last try failed."""
-    given_up: HeardError | None = None
-    trying: asyncio.Timeout | None = None
-    """While it is under way."""
 
 
 @dataclass(slots=True)
@@ -188,9 +162,3 @@ class Lanes:
 
 class _LeftForLater(Exception):
     """The daemon stops, and the target does not answer now."""
-
-
-def expired(entry: Entry) -> ActionExpired:
-    """Say that one was not delivered in its time."""
-    why = f" ({entry.problem})" if entry.problem else ""
-    return ActionExpired(f"not delivered within {entry.expires_s:g} s, and given up{why}")

@@ -8,26 +8,40 @@ import math
 import sqlite3
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
-from daemon.outbox.file import Ended, Found, OutboxFile, Outcome, Waiting, read_waiting
-from daemon.outbox.lanes import Entry, Lanes, expired
-from daemon.outbox.request_json import dump_request, dump_sound, load_request, load_sound
+from daemon.outbox.entries import (
+    PushedOut,
+    TakenOut,
+    ended,
+    expired,
+    hand_over,
+    made_ready,
+    outline,
+    read_again,
+    unreadable,
+)
+from daemon.outbox.figures import Figures, figures
+from daemon.outbox.file import Found, OutboxFile, Outcome, read_waiting
+from daemon.outbox.lanes import Lanes
+from daemon.outbox.request_json import load_request, load_sound
 from daemon.outbox.writer import Told, Writer
-from foundation.errors import ActionError, ActionExpired, EndpointUnavailable, StateFolderError
+from foundation.errors import EndpointUnavailable, StateFolderError
 from foundation.owned_task import OwnedTask
-from rules.model import ActionRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from daemon.outbox.entries import Entry
     from daemon.outbox.errand import Errand
     from daemon.outbox.writer import Memory
     from detectors.types import SoundEvent
+    from rules.model import ActionRequest
 
 MAX_WAITING = 10_000
 MAX_BYTES = 32_000_000
@@ -44,40 +58,6 @@ SOUNDS_S = 3_600.0
 CLOSE_PATIENCE_S = 10.0
 
 _log = logging.getLogger(__name__)
-
-
-class _PushedOut(ActionExpired):
-    """Others needed its place."""
-
-
-class _TakenOut(ActionError):
-    """The owner took it out of the file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """A target that does not take what waits for it."""
-
-    target: str
-    waiting: int
-    problem: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """How the outbox is. The counts are those since the start."""
-
-    waiting: int
-    oldest_s: float | None
-    """Seconds for which the oldest has waited; None: nothing waits."""
-    delivered: int
-    failed: int
-    expired: int
-    pushed_out: int
-    dropped: int
-    fault: str | None
-    """Why nothing reaches the disk; actions are delivered from memory then."""
-    troubles: tuple[Trouble, ...]
 
 
 class Outbox:
@@ -122,11 +102,12 @@ class Outbox:
             return []
         since = time.time() - SOUNDS_S
         known = {each.event: None for each in found.ended if each.event and each.ended_at >= since}
-        requests = [load_request(each.body) for each in found.waiting]
-        return [
-            *(load_sound(event) for event in known),
-            *(request.event for request in requests if request.event is not None),
-        ]
+        sounds = [load_sound(event) for event in known]
+        for row in found.waiting:
+            with suppress(ValueError):  # `begin` tells of it
+                event = load_request(row.body).event
+                sounds += [] if event is None else [event]
+        return sounds
 
     def begin(
         self,
@@ -143,19 +124,7 @@ class Outbox:
 
     def entry(self, errand: Errand, request: ActionRequest) -> Entry:
         """Make ready to put a request in; raises what `errand` does where it makes no sense."""
-        expires_s = errand.lifetime_s(request)
-        return Entry(
-            seq=0,
-            id=request.id,
-            target=_clean(errand.target(request)),
-            rule_id=request.rule_id,
-            action=request.action,
-            put_at=time.time(),
-            until_s=asyncio.get_running_loop().time() + expires_s,
-            expires_s=expires_s,
-            size=0,
-            request=request,
-        )
+        return made_ready(errand, request, now_s=asyncio.get_running_loop().time())
 
     def put(self, entries: Iterable[Entry], memory: Memory | None) -> None:
         """Keep requests, together with the state of the rules that they belong to, then deliver them.
@@ -166,14 +135,11 @@ class Outbox:
         for entry in entries:
             if entry.id in self._waiting:
                 continue
-            assert entry.request is not None
-            body = dump_request(entry.request)
             self._last_seq = entry.seq = max(self._last_seq + 1, time.time_ns() // 1_000)
-            entry.size = len(body)
             self._make_room(entry.size)
             self._unready[entry.seq] = (entry, asyncio.get_running_loop().time())
             self._add(entry)
-            rows.append(_row(entry, body))
+            rows.append(hand_over(entry))
         self._writer.put(rows, memory)
 
     def remember(self, memory: Memory) -> None:
@@ -182,23 +148,7 @@ class Outbox:
 
     def figures(self) -> Figures:
         """Return how the outbox is."""
-        oldest = min((entries[0].put_at for entries in self._lanes.all().values() if entries), default=None)
-        troubles = [
-            Trouble(target=target, waiting=len(entries), problem=entries[0].problem)
-            for target, entries in self._lanes.all().items()
-            if entries and entries[0].problem
-        ]
-        return Figures(
-            waiting=len(self._waiting),
-            oldest_s=None if oldest is None else max(0.0, time.time() - oldest),
-            delivered=self._counts[Outcome.DELIVERED],
-            failed=self._counts[Outcome.FAILED],
-            expired=self._counts[Outcome.EXPIRED],
-            pushed_out=self._counts[Outcome.PUSHED_OUT],
-            dropped=self._counts[Outcome.DROPPED],
-            fault=self._fault,
-            troubles=tuple(sorted(troubles, key=lambda each: -each.waiting)),
-        )
+        return figures(self._lanes.all(), self._counts, self._fault)
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -265,29 +215,20 @@ class Outbox:
     def _on_gone(self, left: frozenset[int]) -> None:
         for entry in list(self._waiting.values()):
             if entry.on_disk and entry.seq not in left:
-                self._lanes.give_up(entry, _TakenOut("taken out of the outbox"))
+                self._lanes.give_up(entry, TakenOut("taken out of the outbox"))
 
     # --- on its way --------------------------------------------------------------------------------------
 
     def _resume(self, found: Found) -> None:
         least_s = REBOOT_S if found.rebooted else 0.0
         for row in found.waiting:
-            request = load_request(row.body)
-            left_s = max(0.0, row.expires_s - max(time.time() - row.put_at, least_s))
-            entry = Entry(
-                seq=row.seq,
-                id=row.id,
-                target=row.target,
-                rule_id=request.rule_id,
-                action=request.action,
-                put_at=row.put_at,
-                until_s=self._loop.time() + left_s,
-                expires_s=row.expires_s,
-                size=len(row.body),
-                request=request,
-                on_disk=True,
-            )
             self._last_seq = max(self._last_seq, row.seq)
+            try:
+                entry = read_again(row, now_s=self._loop.time(), least_s=least_s)
+            except ValueError as fault:
+                _log.warning("an action that was left in %s cannot be read: %s", self._path, fault)
+                self._writer.end(unreadable(row, fault))
+                continue
             if entry.id not in self._waiting:
                 self._add(entry)
                 self._let_go(entry)
@@ -310,7 +251,7 @@ class Outbox:
             oldest = next((entry for entry in fullest if entry.trying is None), None)
             if oldest is None:
                 return
-            self._lanes.give_up(oldest, _PushedOut(f"given up: {len(self._waiting)} others wait"))
+            self._lanes.give_up(oldest, PushedOut(f"given up: {len(self._waiting)} others wait"))
 
     async def _carry_out(self, entry: Entry) -> None:
         if entry.request is None:
@@ -329,31 +270,18 @@ class Outbox:
         for row in rows:
             wanted[row.seq].request = load_request(row.body)
         if entry.request is None:
-            raise _TakenOut("taken out of the outbox")
+            raise TakenOut("taken out of the outbox")
 
     def _on_ended(self, entry: Entry, failure: Exception | None) -> None:
         del self._waiting[entry.id]
         self._unready.pop(entry.seq, None)
         self._bytes -= entry.size
-        outcome = _outcome(failure)
-        self._counts[outcome] += 1
-        had_effect = outcome in {Outcome.DELIVERED, Outcome.FAILED}
-        ended = Ended(
-            seq=entry.seq,
-            id=entry.id,
-            rule_id=_clean(entry.rule_id),
-            action=entry.action,
-            target=entry.target,
-            put_at=entry.put_at,
-            ended_at=time.time(),
-            outcome=outcome,
-            why="" if failure is None else _clean(str(failure) or type(failure).__name__),
-            event=dump_sound(entry.request.event) if had_effect and entry.request is not None else None,
-        )
-        if outcome is not Outcome.DROPPED:
+        what = ended(entry, failure)
+        self._counts[what.outcome] += 1
+        if what.outcome is not Outcome.DROPPED:
             # Whoever took it out has noted that.
-            self._writer.end(ended)
-        self._on_done(entry.request or _outline(entry), failure)
+            self._writer.end(what)
+        self._on_done(entry.request or outline(entry), failure)
 
     async def _sweep(self) -> None:
         """Give up what is no longer worth it, and do not wait for a disk that hangs."""
@@ -373,38 +301,3 @@ class Outbox:
                 del self._unready[entry.seq]
                 self._fault = f"the disk does not answer for {DISK_PATIENCE_S:g} s"
                 self._let_go(entry)
-
-
-def _outcome(failure: Exception | None) -> Outcome:
-    match failure:
-        case None:
-            return Outcome.DELIVERED
-        case _PushedOut():
-            return Outcome.PUSHED_OUT
-        case ActionExpired():
-            return Outcome.EXPIRED
-        case _TakenOut():
-            return Outcome.DROPPED
-    return Outcome.FAILED
-
-
-def _row(entry: Entry, body: str) -> Waiting:
-    return Waiting(
-        seq=entry.seq,
-        id=entry.id,
-        target=entry.target,
-        put_at=entry.put_at,
-        expires_s=entry.expires_s,
-        body=body,
-    )
-
-
-def _outline(entry: Entry) -> ActionRequest:
-    """Return what is left in memory of a request that was given up without being read again."""
-    return ActionRequest(
-        id=entry.id, rule_id=entry.rule_id, action=entry.action, event=None, due_at=entry.put_at
-    )
-
-
-def _clean(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()

@@ -28,17 +28,20 @@ def dump_request(request: ActionRequest) -> str:
 
 
 def load_request(text: str) -> ActionRequest:
-    """Return what `dump_request` gave; raises KeyError, TypeError or ValueError for anything else."""
-    data = json.loads(text)
-    return ActionRequest(
-        id=str(data["id"]),
-        rule_id=str(data["rule"]),
-        action=str(data["action"]),
-        event=None if data["event"] is None else load_event(data["event"]),
-        due_at=float(data["due_at"]),
-        data=data["data"],
-        expires_s=None if data["expires_s"] is None else float(data["expires_s"]),
-    )
+    """Return what `dump_request` gave; raises ValueError for anything else."""
+    try:
+        data = json.loads(text)
+        return ActionRequest(
+            id=str(data["id"]),
+            rule_id=str(data["rule"]),
+            action=str(data["action"]),
+            event=None if data["event"] is None else load_event(data["event"]),
+            due_at=float(data["due_at"]),
+            data=data["data"],
+            expires_s=None if data["expires_s"] is None else float(data["expires_s"]),
+        )
+    except (KeyError, TypeError) as fault:
+        raise ValueError(f"not a request that was written down: {fault!r}") from fault
 
 
 def dump_sound(event: SoundEvent | None) -> str | None:

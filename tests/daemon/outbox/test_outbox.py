@@ -367,6 +367,24 @@ async def test_a_damaged_file_is_set_aside(path: Path, caplog: pytest.LogCapture
             pass
 
 
+async def test_what_nobody_can_read_holds_up_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told, noted and gone."""
+    target = Target()
+    target.away = True
+    async with target.behind(path) as outbox:
+        target.put(outbox, request(1), request(2))
+        await until(lambda: target.tried)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE waiting SET body = '{}' WHERE id = '1'")
+    target.away = False
+    async with Outbox(path) as outbox:
+        assert outbox.sounds() == []
+        outbox.begin(lambda _: target.errand(), target.done)
+        await until(lambda: target.did == ["2"])
+    assert "cannot be read" in caplog.text
+    assert [each.outcome for each in read_outcomes(path, 9)] == ["failed", "delivered"]
+
+
 async def test_only_the_owner_reads_the_file(path: Path) -> None:
     """Payloads and addresses of webhooks may be secret, in the log beside it as well."""
     open_to_all(path)
