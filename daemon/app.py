@@ -14,6 +14,7 @@ from daemon.acting.doors import announcer_on, doors, enter_home_assistant, enter
 from daemon.api.addresses import clip_url
 from daemon.api.door import ApiDoor
 from daemon.api.house import House
+from daemon.audio_model.listening import ModelEars
 from daemon.audio_model.second_ears import SecondEars
 from daemon.deciding.reactions import Reach
 from daemon.deciding.rule_files import RuleFiles
@@ -104,7 +105,8 @@ class App:
                 SecondEars(
                     config.audio_model,
                     recorder,
-                    descriptions={profile.name: profile.description for profile in parts.profiles},
+                    descriptions=dict.fromkeys(names_heard(config, parts.profiles), "")
+                    | {profile.name: profile.description for profile in parts.profiles},
                     on_caption=partial(_captioned, history, recorder, announcer),
                 )
             )
@@ -167,6 +169,16 @@ class App:
                     profiles=lambda: school.files.profiles,
                     rules=lambda: parts.rules if rule_files is None else rule_files.rules,
                 )
+            model_ears = await enter(
+                ModelEars(
+                    None if config.audio_model is None else config.audio_model.listening,
+                    second.model,
+                    recorder,
+                    profiles=lambda: school.files.profiles,
+                    folders=[*config.profiles, config.taught_folder],
+                    onward=lambda event: second.hear(event, rulebook.reactions.on_event),
+                )
+            )
             captures = self._captures(recorder, switches)
             satellites = await enter(
                 Satellites(config, parts.encoder, lambda: switches.as_set(school.files.profiles))
@@ -178,7 +190,7 @@ class App:
                 api="off" if self._api is None else self._api.state,
                 state_dir=config.state_dir,
                 encoder=str(parts.encoder.id),
-                audio_model=second.words,
+                audio_model=lambda: ", ".join(filter(None, (second.words(), model_ears.words()))),
                 satellites=satellites.words,
                 profiles=lambda: len(school.files.profiles),
                 profiles_fault=lambda: school.files.fault,
@@ -216,7 +228,7 @@ class App:
             stack.callback(self._notifier.stopping)
             await self._work(
                 captures,
-                self._hear(captures, rulebook.reactions, recorder, school, second, switches),
+                self._hear(captures, rulebook.reactions, recorder, school, (second, model_ears), switches),
                 {
                     **rulebook.tasks(),
                     **({} if discovery is None else discovery.tasks()),
@@ -270,25 +282,30 @@ class App:
         reactions: Reactions,
         recorder: EvidenceRecorder,
         school: School,
-        second: SecondEars,
+        models: tuple[SecondEars, ModelEars],
         switches: Switches,
     ) -> None:
         """Take every piece of work that the pipeline has finished to whom it concerns."""
         parts, ear = self._parts, school.ear
+        second, model_ears = models
         profiles = switches.as_set(parts.profiles)
         pipeline = make_pipeline(self._config, parts.encoder, profiles, tap=ear)
         gather = len(captures) > 1
         async for heard in hear(self._inbox, pipeline, gather=gather, orders=school.orders, ear=ear):
             school.heard(heard)
             for event in heard.events:
-                second.hear(event, reactions.on_event)
+                if model_ears.is_news(event):
+                    second.hear(event, reactions.on_event)
+            model_ears.readings(heard.readings)
             reactions.on_readings(heard.readings)
             for observer in self._observers:
                 observer.readings(heard.readings)
             for stream in heard.closed:
+                model_ears.closed(stream)
                 # A stream that is open again already has a ring of its own.
                 if not captures[stream].online:
                     recorder.close(stream)
+        await model_ears.settled()
         await second.settled()
 
     def _recorder(self) -> EvidenceRecorder:

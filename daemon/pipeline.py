@@ -43,6 +43,10 @@ class StreamReading:
     """Since the stream opened."""
     encoder_hops: int
     """Of these, how many the encoder heard."""
+    opened_hop: int | None = None
+    """The first hop since the gate opened the last time; None: it never has."""
+    epoch_s: float = 0.0
+    """Unix seconds of the stream's first sample."""
     profiles: tuple[str, ...] = ()
     """What is listened for."""
     newest_scores: NDArray[np.float32] | None = field(default=None, compare=False)
@@ -152,6 +156,8 @@ class Pipeline:
             top=top,
             hops=state.hops,
             encoder_hops=state.encoder_hops,
+            opened_hop=state.opened_hop,
+            epoch_s=state.epoch_s,
             profiles=self._matcher.names,
             newest_scores=state.scores if heard.reading.open else None,
         )

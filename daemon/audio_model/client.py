@@ -98,6 +98,10 @@ class ModelProcess:
         said = await self._put("score", prompts, {"choices": list(choices)}, within_s, None)
         return np.array(said["scores"], np.float64)
 
+    async def load(self, *, within_s: float) -> None:
+        """Load the model, if it is not, before it is asked anything; raises as `ask` does."""
+        await self._put("load", [], {}, within_s, None)
+
     def status(self) -> ModelStatus:
         """Return how the model is."""
         if self._child is not None and not self._child.alive:

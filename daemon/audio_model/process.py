@@ -103,6 +103,8 @@ class _Service:
         elif content["do"] == "score":
             scores = self._model.score(prompts, content["choices"])
             self._say({"said": "done", "id": number, "scores": scores.tolist()})
+        elif content["do"] == "load":
+            self._say({"said": "done", "id": number})
         else:
             for piece in self._model.stream(prompts[0], AskOptions(**content["options"])):
                 if number in self._unwanted:

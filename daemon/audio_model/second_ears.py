@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Self
 from daemon.audio_model.clips import clip_of
 from daemon.outbox.errand import Errand
 from detectors.audio_models import AskOptions
-from detectors.types import Phase
+from detectors.types import Decider, Phase
 from foundation.errors import ActionError, HeardError
 from rules.model import DESCRIBE
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from daemon.audio_model.client import ModelProcess
     from daemon.audio_model.settings import AudioModelConfig, TranscribeConfig, VerifyConfig
     from daemon.evidence.recorder import EvidenceRecorder
     from detectors.audio_models import Clip
     from detectors.types import SoundEvent
+    from integrations.audio_endpoint.endpoint import AudioEndpoint
     from rules.model import ActionRequest
 
     Onward = Callable[[SoundEvent], None]
@@ -91,6 +93,11 @@ class SecondEars:
                 # It may be taught later.
                 _log.warning("audio_model names %r, and there is no such profile yet", name)
 
+    @property
+    def model(self) -> ModelProcess | AudioEndpoint | None:
+        """Who is asked."""
+        return self._model
+
     def hear(self, event: SoundEvent, onward: Onward) -> None:
         """Give a sound on, at once or when a second opinion has been formed."""
         if event.id in self._held:
@@ -157,7 +164,7 @@ class SecondEars:
     def _asked_about(self, event: SoundEvent) -> VerifyConfig | None:
         """Return how a sound is asked about, or None if it is not."""
         asked = None if self._settings is None else self._settings.verify.get(event.profile)
-        if asked is None or event.phase is not Phase.STARTED:
+        if asked is None or event.phase is not Phase.STARTED or event.decided_by is Decider.AUDIO_MODEL:
             return None
         return asked if asked.above <= event.score <= asked.below else None
 

@@ -32,6 +32,19 @@ class VerifyConfig(Settings):
     """What becomes of a sound when there is no answer in time."""
 
 
+class ListenConfig(Settings):
+    """The model is asked what everything is that opens a gate. Used with `mode: listen`."""
+
+    profiles: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    """What it listens for. Default: every profile."""
+    above: Annotated[Number, Field(gt=0, lt=1)] = 0.5
+    """The model's own certainty from which on a sound counts as heard, between 0 and 1."""
+    examples: Annotated[Integer, Field(ge=0, le=4)] = 1
+    """How many of a profile's examples each question shows, up to 4, where their audio was kept."""
+    wait_s: Annotated[Number, Field(gt=0, le=300)] = 10.0
+    """Seconds, up to 300, after which a sound is no longer worth asking about."""
+
+
 class TranscribeConfig(Settings):
     """What was said in one profile's sounds is written down when they have ended."""
 
@@ -100,6 +113,10 @@ class AudioModelConfig(Settings):
     """Weight-only quantisation; `heard models plan` says what each needs."""
     threads: Annotated[Integer, Field(ge=1, le=256)] = 1
     """Cores that it may use."""
+    mode: Literal["verify", "listen"] = "verify"
+    """Whether it is asked about what profiles heard only, or about everything that opens a gate."""
+    listen: ListenConfig = ListenConfig()
+    """How it listens, with `mode: listen`."""
     verify: Mapping[Name, VerifyConfig] = {}
     """By profile: whose sounds get a second opinion."""
     transcribe: Mapping[Name, TranscribeConfig] = {}
@@ -112,6 +129,11 @@ class AudioModelConfig(Settings):
         if (self.folder is None) == (self.endpoint is None):
             raise ValueError("one of 'folder' and 'endpoint' is needed, and not both")
         return self
+
+    @property
+    def listening(self) -> ListenConfig | None:
+        """How it listens by itself; None where it is only asked about what profiles heard."""
+        return self.listen if self.mode == "listen" else None
 
     @property
     def where(self) -> str:

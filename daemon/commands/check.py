@@ -115,6 +115,7 @@ def _unknown_devices(config: Config) -> Iterator[str]:
 def _audio_model(config: Config, parts: Parts) -> Iterator[str]:
     """Whether the full audio model is one, fits, and is asked about sounds that there are."""
     from daemon.audio_model.plan import must_fit
+    from daemon.parts import names_heard
     from detectors.audio_models.libraries import require
     from foundation.errors import ModelError
     from foundation.wording import did_you_mean
@@ -128,10 +129,11 @@ def _audio_model(config: Config, parts: Parts) -> Iterator[str]:
         for rule in asking:
             yield f"rule {rule!r} has a sound described, and the configuration has no 'audio_model'"
         return
-    known = [profile.name for profile in parts.profiles]
-    for name in config.audio_model.verify:
+    known = names_heard(config, parts.profiles)
+    listened_for = config.audio_model.listen.profiles or ()
+    for name in (*config.audio_model.verify, *config.audio_model.transcribe, *listened_for):
         if name not in known:
-            yield f"audio_model.verify: there is no profile {name!r}{did_you_mean(name, known)}"
+            yield f"audio_model: there is no profile {name!r}{did_you_mean(name, known)}"
     if config.audio_model.endpoint is not None:
         return
     place = config.audio_model.place()

@@ -59,6 +59,8 @@ class Listening:
     tasks: deque[Task] = field(default_factory=deque)
     newest: Heard | None = None
     scores: NDArray[np.float32] | None = None
+    opened_hop: int | None = None
+    """The first hop that was heard since the gate opened the last time."""
     hops: int = 0
     encoder_hops: int = 0
 
@@ -82,6 +84,8 @@ class Listening:
         self.preroll.append(heard)
         if reading.open:
             afresh = self.newest is None or not self.newest.reading.open
+            if afresh:
+                self.opened_hop = self.preroll[0].hop.index
             for each in self.preroll:
                 self.tasks.append(Task(heard=each, encode=True, afresh=afresh, decided_hop=hop.index))
                 afresh = False

@@ -116,6 +116,9 @@ class AudioEndpoint:
         assert self._session is not None
         await self._session.close()
 
+    async def load(self, *, within_s: float) -> None:
+        """Do nothing: what is behind an endpoint has its model loaded."""
+
     async def ask(
         self,
         prompt: Prompt,

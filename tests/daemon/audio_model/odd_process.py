@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def answer(asked: dict[str, Any]) -> None:
-    words = asked["prompts"][0][-1].get("text", "")
+    words = asked["prompts"][0][-1].get("text", "") if asked["prompts"] else ""
     if words == "hang":
         time.sleep(3600)
     if words == "die":
