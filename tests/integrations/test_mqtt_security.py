@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import socket
 import subprocess
 import time
 from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiomqtt
@@ -20,11 +22,10 @@ from integrations.mqtt import MqttLink
 from integrations.mqtt_broker import Broker, Tls
 from tests.integrations.certificates import Authority
 from tests.integrations.test_mqtt import until
-from tests.requirements import required_program
+from tests.requirements import cannot_run, required_program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
 
     from integrations.mqtt_broker import Protocol
 
@@ -283,6 +284,31 @@ async def test_a_message_that_a_broker_hangs_up_at_does_not_keep_others_waiting(
     assert len([line for line in caplog.messages if "it hung up" in line]) == 2
     hung_up = "it closed the connection: Packet too large" if protocol == "5" else "it closed the connection)"
     assert hung_up in caplog.text
+
+
+def nobody_subscribes(tmp_path: Path) -> list[str]:
+    """Return settings of a broker that denies every subscription; its ACL files cannot, its plugin can."""
+    plugin = next(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"), None)
+    if plugin is None:
+        cannot_run("mosquitto's dynamic security plugin is missing; on Debian: apt-get install mosquitto")
+    access = dict.fromkeys(("publishClientSend", "publishClientReceive", "unsubscribe"), True)
+    roles = {"defaultACLAccess": {**access, "subscribe": False}, "clients": [], "groups": [], "roles": []}
+    (tmp_path / "roles.json").write_text(json.dumps(roles))
+    return [f"plugin {plugin}", f"plugin_opt_config_file {tmp_path / 'roles.json'}"]
+
+
+@pytest.mark.parametrize(("protocol", "reason"), [("3.1.1", "Unspecified error"), ("5", "Not authorized")])
+async def test_what_may_not_be_heard_is_shown(
+    brokers: Callable[..., Mosquitto], tmp_path: Path, protocol: Protocol, reason: str
+) -> None:
+    """A denied subscription is named in either version; the rest works, and it is gone with its filter."""
+    broker = brokers(*nobody_subscribes(tmp_path))
+    async with link_to(broker, protocol=protocol) as link:
+        link.watch(["home/alarm"], lambda _: None)
+        await until_problem(link, f"the broker refuses home/alarm: {reason}")
+        await link.deliver("heard/hub/x", "y")
+        link.watch([], lambda _: None)
+        await until(lambda: link.problem == "")
 
 
 async def test_a_day_old_event_is_forgotten(brokers: Callable[..., Mosquitto]) -> None:
