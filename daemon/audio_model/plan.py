@@ -21,6 +21,7 @@ PUBLISHED = {
     "MiMo-Audio-7B-Base": "mimo",
     "Kimi-Audio-7B-Instruct": "kimi",
     "Kimi-Audio-7B": "kimi",
+    "mini-omni": "mini_omni",
 }
 """Those whose sizes are known without their folder, and the family that knows them."""
 

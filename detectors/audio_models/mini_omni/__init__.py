@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from detectors.audio_models.libraries import require
 from detectors.audio_models.memory_plan import MemoryPart
-from detectors.audio_models.mini_omni.config import MiniOmniConfig, memory_parts_of
+from detectors.audio_models.mini_omni.config import PUBLISHED, MiniOmniConfig, memory_parts_of
 
 if TYPE_CHECKING:
     from detectors.audio_models import LoadOptions
@@ -31,8 +31,8 @@ def recognises(config: Mapping[str, Any]) -> bool:
 
 
 def memory_parts(config: Mapping[str, Any]) -> tuple[MemoryPart, ...]:
-    """Return the model's size by part."""
-    return memory_parts_of(MiniOmniConfig.read(config))
+    """Return the model's size by part; of the published one if there is no configuration."""
+    return memory_parts_of(MiniOmniConfig.read(config or PUBLISHED))
 
 
 def open_model(folder: Path, load: LoadOptions) -> MiniOmni:

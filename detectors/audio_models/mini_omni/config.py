@@ -45,6 +45,22 @@ _FIXED = {
 """What this implementation takes for granted; another value would be another model."""
 
 
+PUBLISHED = {
+    "n_embd": 896,
+    "n_layer": 24,
+    "n_head": 14,
+    "n_query_groups": 2,
+    "head_size": 64,
+    "intermediate_size": 4_864,
+    "block_size": 2_048,
+    "padded_vocab_size": 181_120,
+    "text_vocab_size": 152_000,
+    "audio_vocab_size": 4_160,
+    "whisper_adapter_dim": 768,
+}
+"""The sizes of gpt-omni/mini-omni."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MiniOmniConfig:
     """Sizes of the network."""

@@ -17,7 +17,15 @@ def test_published_sizes_are_known_without_the_download() -> None:
     assert needs.left_out.keys() == {"patch decoder", "audio decoder"}
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_smallest_one_is_counted_as_its_specification_does() -> None:
+    """694 million parameters with two tables of words, besides its ears and its voice."""
+    needs = plan("mini-omni", LoadOptions(dtype="float32", speech=True))
+    own = [needs.parts[name] for name in ("backbone", "embedding", "text head", "audio heads", "adapter")]
+    assert sum(own) / 4e6 == pytest.approx(694, abs=1)
+    assert needs.parts["whisper-small encoder"] / 4e6 == pytest.approx(88, abs=1)
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name != "mini-omni"])
 def test_fewer_bits_need_less_and_speech_needs_more(name: str) -> None:
     """In this order: int4, int8, full, full with speech."""
     loads = [
