@@ -81,9 +81,18 @@ def tables(
     delay = Table("", "p50", "p95", "max", title="From a sound to its message, without hearing it")
     for way, took in took_ms.items():
         delay.add_row(way, *(f"{took[name]:.1f} ms" for name in ("p50", "p95", "max")))
-    kills = Table("kills", "in its start", "decided", "lost", "repeated, same id", title="kill -9")
+    kills = Table(
+        "kills", "between two lines", "in its start", "decided", "lost", "repeated, same id", title="kill -9"
+    )
     if killed is not None:
-        kills.add_row(str(killed.kills), str(killed.in_start), str(killed.decided), "0", str(killed.repeats))
+        kills.add_row(
+            str(killed.kills),
+            str(killed.between_lines),
+            str(killed.in_start),
+            str(killed.decided),
+            "0",
+            str(killed.repeats),
+        )
     away = Table("broker", "for", "waited", "lost", "repeated", "first after", "all after", "memory")
     for name, each in outages.items():
         away.add_row(

@@ -1,20 +1,26 @@
 """The half of a daemon that decides and delivers, to be killed: rules, history, outbox, MQTT, and no audio.
 
-    python -m benchmarks.outbox_actor FOLDER HOST PORT --rate 50
+    python -m benchmarks.outbox_actor FOLDER HOST PORT --rate 50 --lines 1234
 
 One rule fires once and then publishes a number, counted up by one, so many times a second for as long as the
 rules' clock goes. Whoever listens sees from the numbers alone what was lost, repeated or overtaken.
+With --lines the process kills itself between two lines of what decides and delivers, after so many of them:
+moments that come by chance lie mostly in the pauses.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import logging
+import os
 import signal
 import sys
+import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from daemon.acting.actions import ActionDispatcher, mqtt_publish_errand
 from daemon.deciding.journal import RulesJournal
@@ -32,6 +38,9 @@ from integrations.mqtt_broker import Broker
 from rules.loader import load_rules
 from rules.model import MQTT_PUBLISH
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 TOPIC = "proof/count"
 RULES = """\
 - id: counts
@@ -48,6 +57,8 @@ RULES = """\
                 - {{action: mqtt.publish, data: {{topic: {topic}, payload: "{{{{ n }}}}"}}}}
                 - delay: {every_s}
 """
+WATCHED = ("daemon.outbox", "daemon.deciding", "daemon.acting", "integrations.mqtt")
+"""Modules between whose lines a process is killed."""
 BEGUN = "begun"
 """Printed when rules decide and actions go out."""
 
@@ -117,6 +128,23 @@ def begin_at(now: float) -> SoundEvent:
     )
 
 
+def die_after(lines: int) -> None:
+    """Let this process be killed after so many lines of the modules that matter, in whatever thread."""
+    count = itertools.count(1)
+
+    def on_line(_frame: FrameType, event: str, _argument: Any) -> Any:
+        if event == "line" and next(count) >= lines:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return on_line
+
+    def on_call(frame: FrameType, _event: str, _argument: Any) -> Any:
+        name = frame.f_globals.get("__name__", "")
+        return on_line if name.startswith(WATCHED) else None
+
+    threading.settrace(on_call)
+    sys.settrace(on_call)
+
+
 def main() -> None:
     """Run until told to stop, or killed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.outbox_actor")
@@ -124,7 +152,10 @@ def main() -> None:
     parser.add_argument("host")
     parser.add_argument("port", type=int)
     parser.add_argument("--rate", type=float, default=50.0, help="actions a second")
+    parser.add_argument("--lines", type=int, help="be killed after so many lines")
     options = parser.parse_args()
+    if options.lines is not None:
+        die_after(options.lines)
     logging.basicConfig(level=logging.WARNING)
     broker = Broker(host=options.host, port=options.port, protocol="5")
     asyncio.run(act(options.folder, broker, rate=options.rate))

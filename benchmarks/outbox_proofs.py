@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 START_TIMEOUT_S = 60.0
 SETTLE_TIMEOUT_S = 60.0
 LOOK_S = 0.005
+MOST_LINES = 12_000
+"""Of what decides and delivers, that a process takes before it is killed: some thirty actions."""
 
 
 class Broken(Exception):
@@ -114,7 +116,7 @@ def listening(broker: Mosquitto) -> Iterator[Arrivals]:
 class Actor:
     """A process that decides and delivers."""
 
-    def __init__(self, folder: Path, broker: Mosquitto, *, rate: float) -> None:
+    def __init__(self, folder: Path, broker: Mosquitto, *, rate: float, lines: int | None = None) -> None:
         self._begun = threading.Event()
         self.launched_s = time.monotonic()
         self.begun_s = 0.0
@@ -128,11 +130,13 @@ class Actor:
                 str(broker.port),
                 "--rate",
                 str(rate),
+                *([] if lines is None else ["--lines", str(lines)]),
             ],
             stdout=subprocess.PIPE,
             text=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     @property
     def resident_bytes(self) -> int:
@@ -144,6 +148,12 @@ class Actor:
         """Return when it decides."""
         if not self._begun.wait(START_TIMEOUT_S):
             raise Broken("the process did not begin")
+
+    def wait_until_dead(self) -> None:
+        """Return when it has killed itself."""
+        if self._process.wait(START_TIMEOUT_S) != -signal.SIGKILL:
+            raise Broken("the process ended otherwise")
+        self._end()
 
     def kill(self) -> None:
         """End it between two instructions."""
@@ -157,7 +167,7 @@ class Actor:
 
     def _end(self) -> None:
         self._process.wait()
-        assert self._process.stdout is not None
+        self._reader.join()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -216,6 +226,8 @@ class Kills:
     kills: int
     decided: int
     repeats: int
+    between_lines: int
+    """Kills between two lines of what decides and delivers; the others at moments by the clock."""
     in_start: int
     """Kills before it had begun."""
     ready_s: list[float]
@@ -227,21 +239,17 @@ class Kills:
 def kill_often(folder: Path, broker: Mosquitto, *, kills: int, rate: float, seed: int = 0) -> Kills:
     """Kill a process at random moments, its start included. Raises Broken."""
     dice = random.Random(seed)  # noqa: S311 - moments, no secret
-    in_start = 0
+    in_start = between_lines = 0
     ready_s, after_begun_s = [], []
     with listening(broker) as arrivals:
         for number in range(kills):
-            actor = Actor(folder, broker, rate=rate)
-            if number % 5 == 4:
-                time.sleep(dice.uniform(0.0, 1.0))
-            else:
-                actor.wait_until_begun()
-                time.sleep(dice.uniform(0.0, 0.6))
-            began_s = actor.begun_s
-            actor.kill()
+            lines = dice.randrange(1, MOST_LINES) if number % 2 == 0 else None
+            actor = Actor(folder, broker, rate=rate, lines=lines)
+            began_s = _live_and_die(actor, dice, lines, in_start=number % 5 == 0)
+            between_lines += lines is not None
             in_start += not began_s
             first = next((at for at in list(arrivals.times_s) if at > actor.launched_s), None)
-            if first is not None and began_s:
+            if first is not None and began_s and lines is None:
                 ready_s.append(first - actor.launched_s)
                 after_begun_s.append(max(0.0, first - began_s))
             check_left(folder, arrivals)
@@ -256,10 +264,24 @@ def kill_often(folder: Path, broker: Mosquitto, *, kills: int, rate: float, seed
         kills=kills,
         decided=arrivals.highest,
         repeats=arrivals.repeats,
+        between_lines=between_lines,
         in_start=in_start,
         ready_s=ready_s,
         ready_after_begun_s=after_begun_s,
     )
+
+
+def _live_and_die(actor: Actor, dice: random.Random, lines: int | None, *, in_start: bool) -> float:
+    """Let one go on until it is killed; return when it began to decide, 0 if it never did."""
+    if lines is not None:
+        actor.wait_until_dead()
+        return actor.begun_s
+    if not in_start:
+        actor.wait_until_begun()
+    time.sleep(dice.uniform(0.0, 0.6))
+    began_s = actor.begun_s
+    actor.kill()
+    return began_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
