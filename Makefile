@@ -7,16 +7,20 @@ PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --disable-pip-version-check
 
 # Home Assistant pins older libraries than heard, so that it needs an environment of its own.
 HOME_ASSISTANT_VENV := .venv-home-assistant
+HOME_ASSISTANT_2025_VENV := .venv-home-assistant-2025
 HOME_ASSISTANT_TESTS := tests/home_assistant
+# Most of their time is waiting, so that three at once suit two cores.
+HOME_ASSISTANT_PYTEST = $(HOME_ASSISTANT_VENV)/bin/python -m pytest -c $(HOME_ASSISTANT_TESTS)/pytest.ini -n 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-home-assistant lint clean
+.PHONY: help run test test-home-assistant test-home-assistant-2025 lint clean
 
 help:
 	@echo 'make run    set everything up and watch heard hear (ARGS="--once" ends after one scene)'
 	@echo 'make test   set everything up and run the tests (ARGS="-k gate" picks some)'
-	@echo 'make test-home-assistant  the tests against a real Home Assistant and a real broker'
+	@echo 'make test-home-assistant       the tests against a real Home Assistant and a real broker'
+	@echo 'make test-home-assistant-2025  those of discovery against a newer one'
 	@echo 'make lint   ruff, mypy and import-linter'
 	@echo 'make clean  remove all that these targets made, .venv too'
 
@@ -28,7 +32,12 @@ test: $(VENV)/.for-developing
 
 # heard itself runs from its own environment, as a program beside Home Assistant.
 test-home-assistant: $(VENV)/.for-developing $(HOME_ASSISTANT_VENV)/.ready
-	$(HOME_ASSISTANT_VENV)/bin/python -m pytest -c $(HOME_ASSISTANT_TESTS)/pytest.ini $(HOME_ASSISTANT_TESTS) $(ARGS)
+	$(HOME_ASSISTANT_PYTEST) $(HOME_ASSISTANT_TESTS) $(ARGS)
+
+# The same of discovery with a release that knows the dialect of devices. It needs Python 3.13 and a C++ compiler.
+test-home-assistant-2025: $(VENV)/.for-developing $(HOME_ASSISTANT_VENV)/.ready $(HOME_ASSISTANT_2025_VENV)/.ready
+	HEARD_HOME_ASSISTANT_PYTHON=$(HOME_ASSISTANT_2025_VENV)/bin/python \
+	    $(HOME_ASSISTANT_PYTEST) $(HOME_ASSISTANT_TESTS)/discovery $(ARGS)
 
 lint: $(VENV)/.for-developing
 	$(VENV)/bin/ruff check .
@@ -37,7 +46,7 @@ lint: $(VENV)/.for-developing
 	$(VENV)/bin/lint-imports
 
 clean:
-	rm -rf $(VENV) $(HOME_ASSISTANT_VENV) build dist heard-demo *.egg-info
+	rm -rf $(VENV) $(HOME_ASSISTANT_VENV) $(HOME_ASSISTANT_2025_VENV) build dist heard-demo *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -81,16 +90,26 @@ $(PYTHON_IN_VENV):
 	fi; \
 	exit 1
 
-# Home Assistant 2024.3.3 runs on Python 3.11 and 3.12; HOME_ASSISTANT_PYTHON=… names another one.
+# Home Assistant 2024.3.3 runs on Python 3.11 and 3.12, 2025.4.4 on 3.13; HOME_ASSISTANT_PYTHON=… names one.
 $(HOME_ASSISTANT_VENV)/.ready: $(HOME_ASSISTANT_TESTS)/requirements.txt
-	@for python in $(HOME_ASSISTANT_PYTHON) python3.11 python3.12 python3; do \
-	    "$$python" -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
-	        >/dev/null 2>&1 || continue; \
-	    echo "Making $(HOME_ASSISTANT_VENV) with $$("$$python" --version)"; \
-	    "$$python" -m venv --clear $(HOME_ASSISTANT_VENV); \
-	    exit; \
-	done; \
-	echo 'The tests with Home Assistant need Python 3.11 or 3.12, and none was found on PATH.' >&2; \
-	exit 1
+	$(call make_venv,$(HOME_ASSISTANT_VENV),3.11 3.12)
 	$(HOME_ASSISTANT_VENV)/bin/python -m pip install --disable-pip-version-check --requirement $<
 	@touch $@
+
+$(HOME_ASSISTANT_2025_VENV)/.ready: $(HOME_ASSISTANT_TESTS)/requirements-2025.txt
+	$(call make_venv,$(HOME_ASSISTANT_2025_VENV),3.13)
+	$(HOME_ASSISTANT_2025_VENV)/bin/python -m pip install --disable-pip-version-check --requirement $<
+	@touch $@
+
+# $(call make_venv,folder,versions): an environment of the first Python that is one of these versions.
+define make_venv
+@for python in $(HOME_ASSISTANT_PYTHON) $(addprefix python,$(2)) python3; do \
+    "$$python" -c 'import ensurepip, sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(2)".split())' \
+        >/dev/null 2>&1 || continue; \
+    echo "Making $(1) with $$("$$python" --version)"; \
+    "$$python" -m venv --clear $(1); \
+    exit; \
+done; \
+echo 'Home Assistant needs Python $(2) here, and none was found on PATH.' >&2; \
+exit 1
+endef

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -19,6 +20,9 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEARD_PYTHON = REPOSITORY / ".venv" / "bin" / "python"
+
+HOME_ASSISTANT_PYTHON = os.environ.get("HEARD_HOME_ASSISTANT_PYTHON", sys.executable)
+"""Runs Home Assistant: the one whose harness the tests use, or a newer one from another environment."""
 
 PATIENCE_S = 40.0
 POLL_S = 0.1
@@ -89,7 +93,7 @@ class HomeAssistant(Program):
         self.port = free_port()
         self._config = folder / "home-assistant"
         super().__init__(
-            [sys.executable, "-m", "homeassistant", "--config", str(self._config), "--skip-pip"],
+            [HOME_ASSISTANT_PYTHON, "-m", "homeassistant", "--config", str(self._config), "--skip-pip"],
             folder / "home-assistant.log",
         )
         storage = self._config / ".storage"

@@ -113,3 +113,5 @@ def test_a_false_alarm_is_told_with_a_button(house: House) -> None:
         answer = json.loads(until(answers, what="an answer")[0].payload)
     assert answer["ok"], answer
     assert answer["profile"] == "alarm_beep"
+    # The tests that follow want it to be heard again.
+    house.command("profiles", "undo", "alarm_beep")

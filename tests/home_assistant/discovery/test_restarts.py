@@ -59,8 +59,6 @@ def all_stands(house: House) -> bool:
 def _as_its_owner_wants_it(house: House) -> None:
     # The harness shuts sockets for each test, and this comes before it opens them.
     pytest_socket.enable_socket()
-    # What is unavailable passes over what it is called to do.
-    until(lambda: house.home_assistant.state(RULE) in {"on", "off"}, what=house.heard.tail)
     house.home_assistant.call("switch.turn_off", entity_id=RULE)
     house.home_assistant.call("number.set_value", entity_id="number.heard_hub_threshold_dog_bark", value=0.5)
     until(lambda: all_stands(house), what=lambda: f"all to stand: {house.home_assistant.entities()}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.home_assistant.discovery.conftest import House
+from tests.home_assistant.discovery.conftest import DIALECT, House
 from tests.home_assistant.programs import until
 
 
@@ -61,6 +61,7 @@ def test_without_discovery_nothing_is_left(house: House, other_configuration: An
     assert not [entity["entity_id"] for entity in entities if entity["platform"] == "mqtt"]
 
 
+@pytest.mark.skipif(DIALECT != "single", reason="this Home Assistant knows both dialects")
 def test_a_home_assistant_before_2024_11_passes_over_the_other_dialect(
     house: House, other_configuration: Any
 ) -> None:
@@ -78,3 +79,32 @@ def test_a_home_assistant_before_2024_11_passes_over_the_other_dialect(
         what="the entities to return",
     )
     assert not [topic for topic in house.retained() if topic.startswith("homeassistant/device/")]
+
+
+@pytest.mark.skipif(DIALECT != "device", reason="this Home Assistant knows one dialect only")
+def test_entities_move_between_the_dialects_and_stay_the_same(house: House, other_configuration: Any) -> None:
+    """What its owner has made of an entity stays: it is the same one that is told of in another way."""
+    at_home = house.home_assistant
+    there = until(
+        lambda: (
+            (all_of_them := at_home.entities()).get("binary_sensor.heard_kitchen_online") == "on"
+            and all_of_them
+        ),
+        what=house.heard.tail,
+    )
+    for dialect in ("single", "device"):
+        other_configuration(mqtt={**house.config["mqtt"], "discovery": {"dialect": dialect}})
+        until(
+            lambda dialect=dialect: told_in(house) == {dialect}, what=lambda: f"one dialect: {told_in(house)}"
+        )
+        until(
+            lambda: at_home.state("binary_sensor.heard_kitchen_online") == "on",
+            what=lambda: f"the entities: {at_home.entities()}",
+        )
+        assert at_home.entities().keys() == there.keys()
+
+
+def told_in(house: House) -> set[str]:
+    """Return the dialects of what the broker keeps."""
+    told = [topic for topic in house.retained() if topic.endswith("/config")]
+    return {"device" if topic.startswith("homeassistant/device/") else "single" for topic in told}
