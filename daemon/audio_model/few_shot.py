@@ -54,11 +54,16 @@ class Questionnaire:
     @property
     def question(self) -> str:
         """What stands behind every clip."""
-        return f"Which of these is this sound: {', '.join(self.choices)}? Answer with one of them."
+        return "Which one is this?"
+
+    @property
+    def introduction(self) -> str:
+        """What stands before everything, once: it may be long."""
+        return f"Sounds are shown, and each is one of these: {', '.join(self.choices)}."
 
     def prompt(self, clip: Clip, *, with_examples: bool) -> Prompt:
         """Return what the model is shown to judge `clip`."""
-        shown: list[str | Clip | Reply] = []
+        shown: list[str | Clip | Reply] = [self.introduction]
         for example, answer in self.examples if with_examples else ():
             shown += [example, self.question, Reply(text=answer)]
         return [*shown, clip, self.question]

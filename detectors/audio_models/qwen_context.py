@@ -6,6 +6,7 @@ All three families build on it: each feeds it sums of several tokens rather than
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,11 @@ class Context:
     """1 where a row has something [rows, positions]; None while no row is shorter than another."""
     positions: Tensor
     """The next position of each row [rows]"""
+
+    def copied(self, times: int) -> Context:
+        """Return a context in which each row stands `times` times; this one stays as it is."""
+        own = Context(cache=deepcopy(self.cache), mask=self.mask, positions=self.positions)
+        return own.repeated(times)
 
     def repeated(self, times: int) -> Context:
         """Let each row stand `times` times, in place: the context itself is used up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from detectors.audio_models import AskOptions, Capabilities, Clip, Prompt, Reply
+from detectors.audio_models.choice_scores import MOST_POSITIONS
 from detectors.audio_models.in_transformers.kinds import Kind
 from detectors.audio_models.resampling import samples_at
 from detectors.audio_models.sampling import Sampler
@@ -124,11 +126,21 @@ class InTransformers:
 
     def _weighed(self, inputs: dict[str, Tensor], answers: Sequence[Tensor]) -> NDArray[np.float64]:
         seen = self._network(**inputs, use_cache=True)
+        longest = inputs["input_ids"].shape[1] + max(map(len, answers))
+        at_once = max(1, MOST_POSITIONS // longest)
+        cut = [answers[at : at + at_once] for at in range(0, len(answers), at_once)]
+        return np.concatenate(
+            [self._behind(seen, some, last=number == len(cut)) for number, some in enumerate(cut, start=1)]
+        )
+
+    def _behind(self, seen: Any, answers: Sequence[Tensor], *, last: bool) -> NDArray[np.float64]:
+        """Weigh answers behind a prompt; what is remembered of it is used up by the last ones."""
         tokens = pad_sequence(list(answers), batch_first=True).to(self._network.device)
         logits = seen.logits[:, -1:].expand(len(answers), -1, -1)
         if tokens.shape[1] > 1:
-            seen.past_key_values.batch_repeat_interleave(len(answers))
-            later = self._further(tokens[:, :-1], seen.past_key_values)
+            remembered = seen.past_key_values if last else deepcopy(seen.past_key_values)
+            remembered.batch_repeat_interleave(len(answers))
+            later = self._further(tokens[:, :-1], remembered)
             logits = torch.cat((logits, later.logits), dim=1)
         each = logits.float().log_softmax(-1).gather(-1, tokens[..., None])[..., 0].double().cpu()
         return np.array([float(row[: len(answer)].sum()) for row, answer in zip(each, answers, strict=True)])

@@ -148,11 +148,11 @@ def test_the_question_shows_the_examples_whose_audio_was_kept(tmp_path: Path) ->
     shown = questions.prompt(clip, with_examples=True)
 
     assert questions.choices == ["whistle", SOMETHING_ELSE]
-    assert [type(part) for part in shown] == [Clip, str, Reply, Clip, str, Reply, Clip, str]
+    assert [type(part) for part in shown] == [str, Clip, str, Reply, Clip, str, Reply, Clip, str]
     assert shown[-2] is clip
-    assert isinstance(shown[0], Clip)
-    assert shown[0].duration_s == pytest.approx(1.9, abs=0.25)
-    assert questions.prompt(clip, with_examples=False) == [clip, questions.question]
+    assert isinstance(shown[1], Clip)
+    assert shown[1].duration_s == pytest.approx(1.9, abs=0.25)
+    assert questions.prompt(clip, with_examples=False) == [shown[0], clip, questions.question]
 
 
 @pytest.mark.timeout(120)  # torch takes its time to load where others work, too
@@ -187,4 +187,4 @@ async def test_the_real_process_decides_as_the_model_itself_does(
     share = float(np.exp(scores[0]) / np.exp(scores).sum())
     started = [event for event in witness.events if event.phase is STARTED]
     assert [event.score for event in started] == ([pytest.approx(share, abs=1e-3)] if share > 0.5 else [])
-    assert isinstance(asked[0][2], Reply)
+    assert isinstance(asked[0][3], Reply)

@@ -96,6 +96,16 @@ def test_scores_are_of_whole_answers_and_of_each_prompt_alone(model: InTransform
     np.testing.assert_allclose(scores[:, :1], alone, rtol=1e-4)
 
 
+def test_scores_in_several_passes_are_those_of_one(
+    model: InTransformers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one pass would have to remember too much, choices are weighed in parts."""
+    choices = ["horn", "a", "", "a car"]
+    at_once = model.score([QUESTION], choices)
+    monkeypatch.setattr("detectors.audio_models.in_transformers.model.MOST_POSITIONS", 1)
+    np.testing.assert_allclose(model.score([QUESTION], choices), at_once, rtol=1e-4)
+
+
 def test_closing_the_answer_ends_the_work(model: InTransformers, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     forward = model._network.forward

@@ -85,6 +85,27 @@ def test_a_remembered_context_gives_what_a_fresh_look_gives(model: AudioModel) -
     torch.testing.assert_close(steps[:, -1], whole)
 
 
+@pytest.mark.parametrize("most", [1, 100, 300])
+def test_scores_in_several_passes_are_those_of_one(
+    model: AudioModel, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Where one pass would have to remember too much, prompts and choices are weighed in parts."""
+    prompts: list[Prompt] = [[noise_clip(0.5), QUESTION], [noise_clip(2.3, seed=1), "Say."], [QUESTION]]
+    choices = ["dog", "a car that goes by", ""]
+    at_once = model.score(prompts, choices)
+    monkeypatch.setattr("detectors.audio_models.choice_scores.MOST_POSITIONS", most)
+    np.testing.assert_allclose(model.score(prompts, choices), at_once, rtol=1e-5)
+
+
+def test_sixty_four_clips_are_weighed_at_once(model: AudioModel) -> None:
+    """One call, and each clip gets what it would get alone."""
+    prompts: list[Prompt] = [[noise_clip(0.2 + 0.01 * seed, seed=seed), QUESTION] for seed in range(64)]
+    scores = model.score(prompts, ["yes", "no"])
+    assert scores.shape == (64, 2)
+    for at in (0, 31, 63):
+        np.testing.assert_allclose(scores[at], model.score([prompts[at]], ["yes", "no"])[0], rtol=1e-5)
+
+
 def test_clips_heard_together_have_the_codes_they_have_alone(folder: Path) -> None:
     """A batch of clips of 0.01 s to 61 s, the longest cut into two segments of unequal length."""
     encoder = load_codec(folder.parent / "MiMo-Audio-Tokenizer", LOAD, levels=4).encoder
