@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 START_TIMEOUT_S = 60.0
 SETTLE_TIMEOUT_S = 60.0
 LOOK_S = 0.005
+KEEPALIVE_S = 3_600
 MOST_LINES = 12_000
 """Of what decides and delivers, that a process takes before it is killed: some thirty actions."""
 
@@ -52,6 +53,8 @@ class Arrivals:
     """In order of arrival."""
     times_s: list[float] = field(default_factory=list)
     ids: dict[int, set[str]] = field(default_factory=dict)
+    subscribed: threading.Event = field(default_factory=threading.Event)
+    """Whether the subscriber hears what comes to the broker."""
 
     def take(self, number: int, name: str) -> None:
         """Note one."""
@@ -98,14 +101,15 @@ def listening(broker: Mosquitto) -> Iterator[Arrivals]:
 
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="proof", protocol=mqtt.MQTTv5)
     client.on_message = on_message
-    subscribed = threading.Event()
     client.on_connect = on_connect
-    client.on_subscribe = lambda *_: subscribed.set()
+    client.on_disconnect = lambda *_: arrivals.subscribed.clear()
+    client.on_subscribe = lambda *_: arrivals.subscribed.set()
     client.reconnect_delay_set(1, 1)
-    client.connect(broker.host, broker.port)
+    # It must not leave a broker that hangs: a new connection would have missed what came before it.
+    client.connect(broker.host, broker.port, keepalive=KEEPALIVE_S)
     client.loop_start()
     try:
-        if not subscribed.wait(START_TIMEOUT_S):
+        if not arrivals.subscribed.wait(START_TIMEOUT_S):
             raise Broken("the broker did not take a subscription")
         yield arrivals
     finally:
@@ -154,6 +158,14 @@ class Actor:
         if self._process.wait(START_TIMEOUT_S) != -signal.SIGKILL:
             raise Broken("the process ended otherwise")
         self._end()
+
+    def pause(self) -> None:
+        """Let it stand still."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it between two instructions."""
@@ -320,7 +332,12 @@ def outage(
             time.sleep(lasts_s)
             grew_bytes = actor.resident_bytes - before
             decided, _ = remembered(folder)
+            # The broker hands on nothing of what came before the subscriber, which is not what is tried here.
+            actor.pause()
             end()
+            if not arrivals.subscribed.wait(START_TIMEOUT_S):
+                raise Broken("the subscriber did not come back")
+            actor.resume()
             back_s = time.monotonic()
             wait_for(lambda: arrivals.highest > decided, "what waited")
             first_s = next(at for at in list(arrivals.times_s) if at > back_s)

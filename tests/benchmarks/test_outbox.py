@@ -21,8 +21,8 @@ def test_a_killed_process_loses_nothing_and_repeats_nothing_under_another_id(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
     """A few kills here; the slow test and the benchmark have many."""
-    found = kill_often(tmp_path, mosquitto, kills=4, rate=RATE, seed=1)
-    assert found.decided > 4
+    found = kill_often(tmp_path, mosquitto, kills=3, rate=RATE, seed=1)
+    assert found.decided > 3
 
 
 @pytest.mark.slow
@@ -40,7 +40,7 @@ def test_a_broker_that_is_away_gets_everything_when_it_is_back(tmp_path: Path, m
     """A thousand messages, as of ten minutes at 1.7 a second, in twenty seconds by the same mechanism."""
     found = outage(tmp_path, mosquitto, lasts_s=20.0, rate=RATE, begin=mosquitto.kill, end=mosquitto.start)
     assert found.waited >= 950
-    assert found.ready_s < 2.0 + 1.5, "the subscriber itself comes back within 1.5 s"
+    assert found.ready_s < 2.5, "within 2 s a new try begins"
     assert found.grew_bytes < 10_000_000
 
 
