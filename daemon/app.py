@@ -203,6 +203,7 @@ class App:
                 recorder=recorder,
                 outbox=outbox,
                 link=link,
+                discovery=config.mqtt is not None and config.mqtt.discovery.spoken is not None,
                 announcer=announcer,
             )
             vitals = Vitals(body, self._notifier)

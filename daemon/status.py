@@ -53,6 +53,14 @@ class DoorStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MqttStatus(DoorStatus):
+    """The broker."""
+
+    discovery: bool
+    """Whether Home Assistant is told of this node there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxStatus(DoorStatus):
     """What rules decided and no door has taken yet. The counts are those since the start."""
 
@@ -92,7 +100,7 @@ class Status:
     events: int
     actions: int
     streams: tuple[StreamStatus, ...]
-    mqtt: DoorStatus
+    mqtt: MqttStatus
     evidence: DoorStatus
     history: DoorStatus
     outbox: OutboxStatus

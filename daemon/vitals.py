@@ -7,13 +7,13 @@ import logging
 import math
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from daemon.logs import Changes
 from daemon.observer import Observer
-from daemon.status import DoorStatus, OutboxStatus, Status, StreamStatus
+from daemon.status import DoorStatus, MqttStatus, OutboxStatus, Status, StreamStatus
 from daemon.streams.health import Health
 from detectors.types import Phase
 from integrations.announcer import STATS_PERIOD_S
@@ -103,6 +103,8 @@ class Body:
     recorder: EvidenceRecorder
     outbox: Outbox
     link: MqttLink | None
+    discovery: bool
+    """Whether Home Assistant is told of this node over the link."""
     announcer: Announcer | None
 
 
@@ -158,6 +160,7 @@ class Vitals:
             actions=body.tally.actions,
             streams=tuple(self._stream(capture) for capture in body.captures.values()),
             outbox=self._outbox(),
+            mqtt=self._mqtt(),
             **self._doors(),
         )
 
@@ -264,7 +267,6 @@ class Vitals:
     def _doors(self) -> dict[str, DoorStatus]:
         recorder, history = self._body.recorder, self._body.history
         return {
-            "mqtt": self._mqtt(),
             "evidence": self._door("evidence", "failing" if recorder.fault else "ok", recorder.fault),
             "history": self._door("history", "in memory" if history.fault else "ok", history.fault),
         }
@@ -298,11 +300,12 @@ class Vitals:
         fault = self._body.profiles_fault()
         return self._door("profile files", "refused" if fault else "ok", fault)
 
-    def _mqtt(self) -> DoorStatus:
+    def _mqtt(self) -> MqttStatus:
         link = self._body.link
         if link is None:
-            return DoorStatus(state="not configured", since=None, error="")
-        return self._door("mqtt", "connected" if link.connected else "disconnected", link.problem)
+            return MqttStatus(state="not configured", since=None, error="", discovery=False)
+        door = self._door("mqtt", "connected" if link.connected else "disconnected", link.problem)
+        return MqttStatus(**asdict(door), discovery=self._body.discovery)
 
     def _door(self, door: str, state: str, error: str | None) -> DoorStatus:
         known, since = self._since.get(door, ("", 0.0))

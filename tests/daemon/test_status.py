@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.status import DoorStatus, OutboxStatus, Status, StreamStatus, ask_status, serve_status
+from daemon.status import DoorStatus, MqttStatus, OutboxStatus, Status, StreamStatus, ask_status, serve_status
 from foundation.errors import StateFolderError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _STATUS = Status(
             last_event_at=1.5,
         ),
     ),
-    mqtt=DoorStatus(state="connected", since=1.0, error=""),
+    mqtt=MqttStatus(state="connected", since=1.0, error="", discovery=True),
     evidence=DoorStatus(state="ok", since=None, error=""),
     history=DoorStatus(state="ok", since=None, error=""),
     outbox=OutboxStatus(
