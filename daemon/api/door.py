@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from daemon.api.house import House
+    from daemon.api.server import Server
     from daemon.config import Config
 
 BACKLOG = 128
@@ -40,6 +41,8 @@ class ApiDoor:
         self.tokens = TokenFile(config.state_dir)
         self.feed = Feed()
         self._socket: socket.socket | None = None
+        self.server: Server | None = None
+        """Who answers; there once somebody does."""
         self.state = "off"
         """Where it is found, or why nowhere."""
 
@@ -90,7 +93,8 @@ class ApiDoor:
             return
         from daemon.api.server import Server
 
-        async with Server(self._config, self._socket, house):
+        self.server = Server(self._config, self._socket, house)
+        async with self.server:
             _log.info("the API is at %s", self.state)
             yield
 

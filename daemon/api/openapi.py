@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from daemon.api.problems import MEDIA_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pydantic import BaseModel
 
@@ -131,7 +131,7 @@ def _responses(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     content |= {media: {"schema": _raw(media)} for media in route.media if media != "application/json"}
     if content:
         done["content"] = content
-    refused = {*ANY_REQUEST, *route.fails}
+    refused = {*ANY_REQUEST, *route.fails, *({404} if "{" in route.path else ())}
     refused |= set(WITH_TOKEN) if route.scope is not None else set()
     refused |= set(WITH_BODY) if route.body is not None or route.body_schema is not None else set()
     refused |= {422} if route.query or route.body or route.body_schema or route.method != "GET" else set()
@@ -149,18 +149,24 @@ def _raw(media: str) -> dict[str, Any]:
 def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
     """Return a reference to a type's schema, which goes to the others; of what is no model, the schema."""
     schema = TypeAdapter(kind).json_schema(ref_template=REF, mode=_mode(kind))
-    schemas.update(schema.pop("$defs", {}))
     name = getattr(kind, "__name__", "")
     if schema.get("type") != "object" or "properties" not in schema or "title" not in schema:
+        _add(schema.pop("$defs", {}), schemas)
         return schema
-    schemas[name] = schema
+    _add({**schema.pop("$defs", {}), name: schema}, schemas)
     return {"$ref": REF.format(model=name)}
 
 
 def _inline(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
     schema = model.model_json_schema(ref_template=REF)
-    schemas.update(schema.pop("$defs", {}))
+    _add(schema.pop("$defs", {}), schemas)
     return schema
+
+
+def _add(new: Mapping[str, Any], schemas: dict[str, Any]) -> None:
+    for name, schema in new.items():
+        if schemas.setdefault(name, schema) != schema:
+            raise ValueError(f"two schemas are called {name}: rename one of the types")
 
 
 def _mode(kind: Any) -> Any:

@@ -109,7 +109,7 @@ class TryOut(BaseModel):
     until: Moment | None = None
 
 
-class Fault(BaseModel):
+class RuleFault(BaseModel):
     """One thing wrong in rules."""
 
     line: int
@@ -124,8 +124,8 @@ class Checked(BaseModel):
     ok: bool
     rules: list[str]
     """Their ids."""
-    problems: list[Fault]
-    warnings: list[Fault]
+    problems: list[RuleFault]
+    warnings: list[RuleFault]
     """What is valid, and never does anything."""
 
 

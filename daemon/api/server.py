@@ -63,10 +63,11 @@ class Server:
         self._answered: Counter[tuple[str, int]] = Counter()
         self._live = Live(house, most=config.max_listeners)
         self.routes = self._routes()
+        self.application = self._application()
 
     async def __aenter__(self) -> Self:
         await self._house.workers.do(lambda: clean_up(self._house.config.state_dir))
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=END_WITHIN_S)
+        runner = web.AppRunner(self.application, access_log=None, shutdown_timeout=END_WITHIN_S)
         async with AsyncExitStack() as stack:
             await runner.setup()
             stack.callback(self._house.workers.close)
@@ -121,6 +122,8 @@ class Server:
         application.on_response_prepare.append(_add_headers)
         for route in self.routes:
             application.router.add_route(route.method, route.pattern, route.handler, name=route.name)
+            if route.method == "GET" and "/live" not in route.path:
+                application.router.add_route("HEAD", route.pattern, route.handler, name=route.name)
         return application
 
     def _connection(self, runner: web.AppRunner) -> asyncio.Protocol:

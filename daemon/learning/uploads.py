@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from fewshot_profiles.enrollment import all_of
 from fewshot_profiles.example_audio import read_example
@@ -33,7 +34,8 @@ class Upload:
 
 def sender_name(given: str | None, number: int) -> str:
     """Return a name that can be shown, for what a sender called a file."""
-    name = PurePath((given or "").replace("\\", "/")).name
+    # Some clients escape what is not plain ASCII, others send it as it is.
+    name = PurePath(unquote(given or "").replace("\\", "/")).name
     return _ODD.sub("_", name)[-LONGEST_NAME:].strip() or f"example {number}"
 
 

@@ -13,7 +13,7 @@ from daemon.app import App
 from tests.daemon.home import Witness, configuration, file_stream, parts, recording
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from daemon.config import Config
@@ -68,7 +68,11 @@ class Asked:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *, api: dict[str, Any] | None = None, decided_with: Parts | None = None, **settings: Any
+    folder: Path,
+    *,
+    api: dict[str, Any] | None = None,
+    parts_of: Callable[[Config], Parts] = lambda _config: parts(),
+    **settings: Any,
 ) -> AsyncIterator[Asked]:
     """Run a daemon that hears a whistle again and again, in real time, until this ends."""
     streams = {"yard": file_stream(recording(folder / "yard.wav"), loop=True, realtime=True)}
@@ -76,7 +80,7 @@ async def serving(
         folder, settings.pop("streams", streams), api={"port": 0, **(api or {})}, **settings
     )
     witness = Witness()
-    app = App(config, decided_with or parts(), observers=[witness])
+    app = App(config, parts_of(config), observers=[witness])
     task = asyncio.create_task(app.run())
     try:
         async with asyncio.timeout(PATIENCE_S):
