@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ BACKOFF_MAX_S = 30.0
 BACKOFF_SHARE = 0.1
 """Of what a request has to live: a light is tried every second, a webhook of today every half minute."""
 STOP_PATIENCE_S = 3.0
+"""What is under way is given so long, and what has been longer than that already is not waited for."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +36,9 @@ class Lane:
 
     entries: deque[Entry] = field(default_factory=deque)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    worker: asyncio.Task[None] | None = None
+    tried_s: float = math.inf
+    """Since when its first request is under way, by the loop's clock."""
 
 
 class Lanes:
@@ -60,7 +65,11 @@ class Lanes:
     ) -> None:
         self._stopping.set()
         for lane in self._lanes.values():
-            lane.news.set()
+            if (
+                asyncio.get_running_loop().time() - lane.tried_s >= STOP_PATIENCE_S
+                and lane.worker is not None
+            ):
+                lane.worker.cancel()
         if self._workers:
             await asyncio.wait(self._workers, timeout=STOP_PATIENCE_S)
         for worker in self._workers:
@@ -83,6 +92,7 @@ class Lanes:
         if lane is None:
             lane = self._lanes[entry.target] = Lane()
             worker = self._group.create_task(self._work(entry.target, lane), name=f"outbox {entry.target}")
+            lane.worker = worker
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
         lane.entries.append(entry)
@@ -109,20 +119,18 @@ class Lanes:
         while lane.entries:
             entry = lane.entries[0]
             if not entry.ready:
-                if self._stopping.is_set():
-                    return
                 lane.news.clear()
                 await lane.news.wait()
                 continue
             try:
-                failure = await self._try(entry)
+                failure = await self._try(entry, lane)
             except _LeftForLater:
                 return
             lane.entries.popleft()
             self._ended(entry, failure)
         del self._lanes[target]
 
-    async def _try(self, entry: Entry) -> Exception | None:
+    async def _try(self, entry: Entry, lane: Lane) -> Exception | None:
         if entry.until_s <= asyncio.get_running_loop().time():
             return expired(entry)
         most_s = min(BACKOFF_MAX_S, BACKOFF_SHARE * entry.expires_s)
@@ -132,6 +140,7 @@ class Lanes:
             async with limit:
                 entry.trying = limit
                 while True:
+                    lane.tried_s = asyncio.get_running_loop().time()
                     try:
                         await self._carry_out(entry)
                     except RetryableError as error:
@@ -151,6 +160,7 @@ class Lanes:
             return error
         finally:
             entry.trying = None
+            lane.tried_s = math.inf
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

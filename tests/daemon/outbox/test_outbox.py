@@ -158,6 +158,30 @@ async def test_what_was_left_goes_on_after_a_restart(path: Path) -> None:
     assert target.did == ["0", "1", "2", "3"]
 
 
+async def test_what_is_put_in_last_goes_out_before_the_end(path: Path) -> None:
+    """A rule may fire on the last sound there is."""
+    target = Target()
+    async with target.behind(path) as outbox:
+        target.put(outbox, request(1))
+    assert target.did == ["1"]
+
+
+async def test_stopping_does_not_wait_for_what_hangs_for_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on after the next start."""
+    target = Target()
+    target.hold = asyncio.Event()
+    async with target.behind(path) as outbox:
+        target.put(outbox, request(1, "slow"))
+        await until(lambda: target.tried)
+        monkeypatch.setattr(lanes, "STOP_PATIENCE_S", 10.0)
+        outbox._lanes._lanes["slow"].tried_s -= 10.0
+        began_s = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - began_s < 5.0
+    assert [row.id for row in read_waiting(path)] == ["1"]
+
+
 async def test_a_slow_target_holds_up_no_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And where too much waits, the target that most waits for gives up its oldest, visibly."""
     monkeypatch.setattr(outbox_module, "MAX_WAITING", 20)
