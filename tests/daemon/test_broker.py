@@ -20,8 +20,8 @@ from integrations.mqtt_broker import Tls
 from integrations.topics import Topics
 from tests.daemon.home import Witness, configuration, file_stream, parts, recording
 from tests.integrations.certificates import Authority
+from tests.integrations.mqtt_security.brokers import PASSWORD, with_password
 from tests.integrations.test_mqtt import Listener, listening, until
-from tests.integrations.test_mqtt_security import PASSWORD, with_password
 from tests.requirements import required_program
 
 if TYPE_CHECKING:
