@@ -230,7 +230,7 @@ async def _problem(response: aiohttp.ClientResponse) -> str:
         said = problem.get("detail") or problem.get("title")
     except (ValueError, AttributeError):
         said = None
-    return str(said or f"{response.status} {response.reason}")
+    return str(said or f"it answers with {response.status}")
 
 
 def _words(error: Exception) -> str:

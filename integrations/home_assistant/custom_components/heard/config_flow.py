@@ -42,7 +42,7 @@ _ERRORS = (
     (InvalidAuthError, "invalid_auth"),
     (NotHeardError, "not_heard"),
     (CannotConnectError, "cannot_connect"),
-    (HeardError, "cannot_connect"),
+    (HeardError, "refused"),
 )
 
 
@@ -55,6 +55,8 @@ class HeardConfigFlow(ConfigFlow, domain=DOMAIN):
         self._url = ""
         self._node = ""
         self._entry: ConfigEntry | None = None
+        self._said = ""
+        """What the daemon said when it refused."""
 
     @staticmethod
     @callback
@@ -76,6 +78,7 @@ class HeardConfigFlow(ConfigFlow, domain=DOMAIN):
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(_address_and_token(), user_input or {}),
             errors=errors,
+            description_placeholders={"error": self._said},
         )
 
     async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> FlowResult:
@@ -108,7 +111,7 @@ class HeardConfigFlow(ConfigFlow, domain=DOMAIN):
             step_id="zeroconf_confirm",
             data_schema=vol.Schema({vol.Optional(CONF_TOKEN): TOKEN_FIELD}),
             errors=errors,
-            description_placeholders={"node": self._node, "url": self._url},
+            description_placeholders={"node": self._node, "url": self._url, "error": self._said},
         )
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> FlowResult:  # noqa: ARG002 - Home Assistant's signature
@@ -152,7 +155,7 @@ class HeardConfigFlow(ConfigFlow, domain=DOMAIN):
             step_id=step,
             data_schema=schema,
             errors=errors,
-            description_placeholders={"node": self._entry.title, "url": self._entry.data[CONF_URL]},
+            description_placeholders={"node": self._entry.title, "error": self._said},
         )
 
     async def _try(self, given: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, str]]:
@@ -162,6 +165,7 @@ class HeardConfigFlow(ConfigFlow, domain=DOMAIN):
         except ValueError:
             return None, {CONF_URL: "invalid_url"}
         except HeardError as error:
+            self._said = str(error)
             return None, {"base": next(key for kind, key in _ERRORS if isinstance(error, kind))}
         if too_old(status["version"]):
             return None, {"base": "too_old"}
