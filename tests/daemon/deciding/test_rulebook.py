@@ -98,9 +98,13 @@ async def test_a_day_of_a_daemon_replayed_gives_the_same_requests_to_the_byte(
     done = [request for request, _ in witness.actions]
     assert [request.action for request in done].count("heard.emit") >= 1
     assert ("yard", "signal", Phase.STARTED) in witness.heard()
-    run = dry_run(config, load_rules(rules), since=0.0, until=done[-1].due_at)
-    again = [request for request in run.requests if request.due_at <= done[-1].due_at]
-    assert as_bytes(again[: len(done)]) == as_bytes(done)
+    last_at = max(request.due_at for request in done)
+    run = dry_run(config, load_rules(rules), since=0.0, until=last_at)
+    again = {request.id: request for request in run.requests if request.due_at <= last_at}
+    # What goes through the outbox is done a little later than what is done at once.
+    assert as_bytes([again[request.id] for request in done]) == as_bytes(done)
+    emitted = [request.id for request in run.requests if request.action == "heard.emit"]
+    assert emitted == [request.id for request in done if request.action == "heard.emit"]
     missed = kept_verdicts(config, "never", since=0.0)
     assert {str(verdict.stopped).split(":")[0] for verdict in missed} == {"score"}
 
