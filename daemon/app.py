@@ -67,8 +67,9 @@ class App:
         self._config = config
         self._parts = parts
         self._tally = Tally()
-        self._api = None if config.api is None else ApiDoor(config)
-        told = () if self._api is None else (self._api.feed,)
+        self.api = None if config.api is None else ApiDoor(config)
+        """The door over HTTP, if there is one."""
+        told = () if self.api is None else (self.api.feed,)
         self._observers = (self._tally, *told, *observers)
         self._notifier = Notifier()
         self._inbox = Inbox(config.streams)
@@ -90,9 +91,9 @@ class App:
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
             stack.enter_context(hold_state_folder(config.state_dir))
-            if self._api is not None:
-                self._api.open()
-                stack.callback(self._api.close)
+            if self.api is not None:
+                self.api.open()
+                stack.callback(self.api.close)
             switches = self.switches = self._switches()
             history = await enter(History(config.state_dir / "history.sqlite"))
             recorder = await enter(self._recorder())
@@ -187,7 +188,7 @@ class App:
             body = Body(
                 node=config.node,
                 id=installation_id(config.state_dir),
-                api="off" if self._api is None else self._api.state,
+                api="off" if self.api is None else self.api.state,
                 state_dir=config.state_dir,
                 encoder=str(parts.encoder.id),
                 audio_model=lambda: ", ".join(filter(None, (second.words(), model_ears.words()))),
@@ -208,7 +209,7 @@ class App:
             )
             vitals = Vitals(body, self._notifier)
             await enter(serve_status(config.state_dir, vitals.status))
-            if self._api is not None:
+            if self.api is not None:
                 house = House(
                     config=config,
                     status=vitals.status,
@@ -221,11 +222,11 @@ class App:
                     rule_set=lambda: None if rule_files is None else rule_files.found,
                     history=history,
                     journal=rulebook.journal,
-                    feed=self._api.feed,
-                    tokens=self._api.tokens,
-                    addresses=self._api.addresses,
+                    feed=self.api.feed,
+                    tokens=self.api.tokens,
+                    addresses=self.api.addresses,
                 )
-                await enter(self._api.serving(house))
+                await enter(self.api.serving(house))
             stack.callback(self._notifier.stopping)
             await self._work(
                 captures,
@@ -365,7 +366,7 @@ class App:
         return captures
 
     def _clip_url(self, event: SoundEvent) -> str:
-        return clip_url(self._config, event, port=None if self._api is None else self._api.port)
+        return clip_url(self._config, event, port=None if self.api is None else self.api.port)
 
     def _acted(self, request: ActionRequest, failure: Exception | None) -> None:
         for observer in self._observers:

@@ -88,8 +88,8 @@ async def serving(
                 await asyncio.sleep(0.01)
         if task.done():
             await task
-        assert app._api is not None
-        url = f"http://127.0.0.1:{app._api.port}"
+        assert app.api is not None
+        url = f"http://127.0.0.1:{app.api.port}"
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
             yield Asked(url=url, session=session, config=config, witness=witness, app=app)
     finally:

@@ -23,8 +23,8 @@ def bearer(secret: str) -> dict[str, str]:
 
 
 def is_problem(status: int, body: bytes) -> bool:
-    said = json.loads(body)
-    return said["status"] == status and {"type", "title", "detail"} <= said.keys()
+    said: dict[str, object] = json.loads(body)
+    return bool(said["status"] == status and said.keys() >= {"type", "title", "detail"})
 
 
 async def test_a_program_on_this_machine_needs_no_token(tmp_path: Path) -> None:

@@ -145,8 +145,8 @@ async def test_who_does_not_read_is_let_go_and_nobody_waits(
     """Its place is free again, the log says why, and another listener is told all the while."""
     caplog.set_level(logging.WARNING)
     async with serving(tmp_path) as heard:
-        assert heard.app._api is not None
-        feed = heard.app._api.feed
+        assert heard.app.api is not None
+        feed = heard.app.api.feed
         deaf = socket.socket()
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         deaf.settimeout(0.0)

@@ -138,7 +138,10 @@ async def test_a_stream_is_switched(house: Asked) -> None:
     assert (await house.get("/healthz")).status == 200
     on = await house.ask("PATCH", stream, json={"listening": True})
     assert on.json["listening"] is True
-    for wrong in ({}, {"listening": "no"}, {"listening": 1}, {"listening": True, "x": 1}, []):
+    wrongs: tuple[object, ...] = (
+        {}, {"listening": "no"}, {"listening": 1}, {"listening": True, "x": 1}, [],
+    )  # fmt: skip
+    for wrong in wrongs:
         assert (await house.ask("PATCH", stream, json=wrong)).status == 422
     for media in ("text/plain", "application/x-www-form-urlencoded"):
         answer = await house.ask("PATCH", stream, data=b"{}", headers={"Content-Type": media})
