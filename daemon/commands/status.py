@@ -88,7 +88,7 @@ def _stream_table(answer: dict[str, Any]) -> Table:
         table.add_row(
             stream["stream"],
             stream["source"],
-            stream["health"] if stream["online"] else "offline",
+            stream["health"] if stream["online"] or stream["health"] == "disabled" else "offline",
             _dbfs(stream["level_dbfs"]),
             _dbfs(stream["noise_floor_dbfs"]),
             f"{stream['gate_duty']:.0%}",

@@ -167,6 +167,7 @@ async def test_a_stream_that_does_not_listen_hears_and_holds_nothing(
         False,
         "switched off; its source is closed",
     )
+    assert stream["level_dbfs"] is None
     with pytest.raises(HeardError, match="no audio of stream 'kitchen' is held"):
         await asyncio.to_thread(ask, config.state_dir, {"do": "enroll", "name": "bell", "last_s": 10})
     app.stop()
