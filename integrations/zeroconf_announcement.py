@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -37,10 +36,8 @@ class Announcement:
     node: str
     version: str
     host: str
-    """Where the API listens: an address, or 0.0.0.0 or :: for all of them."""
+    """Where the API listens: an address, whose network is told alone, or 0.0.0.0 or :: for all of them."""
     port: int
-    interfaces: Sequence[str] | None = None
-    """The addresses of the interfaces to speak on. None: all."""
 
 
 @asynccontextmanager
@@ -76,7 +73,8 @@ async def _stay_announced(announcement: Announcement) -> None:
     from zeroconf.asyncio import AsyncZeroconf
 
     service = _service(announcement)
-    interfaces = list(announcement.interfaces) if announcement.interfaces else InterfaceChoice.All
+    everywhere = ip_address(announcement.host).is_unspecified
+    interfaces = InterfaceChoice.All if everywhere else [announcement.host]
     voice = AsyncZeroconf(interfaces=interfaces)
     try:
         await voice.async_register_service(service, allow_name_change=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from daemon.api.addresses import Addresses
@@ -17,6 +17,7 @@ from foundation.errors import OwnerError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from daemon.api.house import House
     from daemon.api.server import Server
@@ -94,9 +95,22 @@ class ApiDoor:
         from daemon.api.server import Server
 
         self.server = Server(self._config, self._socket, house)
-        async with self.server:
+        async with self.server, self._announced(house):
             _log.info("the API is at %s", self.state)
             yield
+
+    def _announced(self, house: House) -> AbstractAsyncContextManager[None]:
+        if not self._config.announced or self._socket is None:
+            return nullcontext()
+        from integrations.zeroconf_announcement import Announcement, announced
+
+        status = house.status()
+        host, port = self._socket.getsockname()[:2]
+        return announced(
+            Announcement(
+                installation=status.id, node=status.node, version=status.version, host=host, port=port
+            )
+        )
 
 
 def _listening(host: str, port: int) -> socket.socket:

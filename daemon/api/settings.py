@@ -48,6 +48,8 @@ class ApiConfig(Settings):
     """Names that requests may be addressed to, besides those of loopback and `public_url`."""
     require_token: Flag = False
     """Whether programs on this machine need a token as well."""
+    announce: Flag | None = None
+    """Whether the local network is told of it. Default: where it listens beyond this machine."""
     max_body_bytes: Annotated[Integer, Field(ge=100_000, le=1_000_000_000)] = 100_000_000
     """Bytes of a request, 100000 to a billion: recordings to teach from, profiles to import."""
     requests_per_s: Annotated[Integer, Field(ge=1, le=10_000)] = 50
@@ -62,6 +64,11 @@ class ApiConfig(Settings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    @property
+    def announced(self) -> bool:
+        """Whether it is announced in the local network."""
+        return not self.on_loopback if self.announce is None else self.announce
 
     def url(self, port: int) -> str:
         """Return where the API is found, listening at `port`."""

@@ -21,7 +21,7 @@ PATIENCE_S = 10.0
 
 def announcement(**changed: Any) -> Announcement:
     said = {"installation": "0" * 32, "node": "Küche 1.Stock", "version": "0.1.0", "port": 8765}
-    return Announcement(**{**said, "host": "127.0.0.1", "interfaces": LOOPBACK, **changed})
+    return Announcement(**{**said, "host": "127.0.0.1", **changed})
 
 
 class Found:
