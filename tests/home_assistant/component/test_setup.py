@@ -10,7 +10,7 @@ import pytest
 import yaml
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE
-from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -44,7 +44,7 @@ async def test_what_there_is_gets_entities(
         "sensor.heard_kitchen_noise_floor",
     }
     assert set(hass.states.get(SOUND).attributes["event_types"]) == {profile["name"] for profile in profiles}
-    assert hass.states.get("switch.heard_hub_rule_keep_alarms").state == STATE_ON
+    assert hass.states.get("switch.heard_hub_rule_alarm_clip").state == STATE_ON
     kitchen = dr.async_get(hass).async_get(registry.async_get(SOUND).device_id)
     assert dr.async_get(hass).async_get(kitchen.via_device_id).name == "heard hub"
 
@@ -63,7 +63,7 @@ async def test_a_sound_fires_the_event_and_turns_its_state_on_and_off(
 ) -> None:
     """The event has what the daemon told, and a clip that is ready is said."""
     ready: list[Event] = []
-    hass.bus.async_listen("heard_clip", callback(ready.append))
+    hass.bus.async_listen("heard_clip", ready.append)
     await comes(lambda: hass.states.is_state(ALARM, STATE_ON), what="the alarm")
     sound = hass.states.get(SOUND)
     assert sound.attributes["event_type"] == "alarm_beep"
@@ -86,7 +86,7 @@ async def test_a_daemon_that_goes_takes_its_entities_along_and_brings_them_back(
     await comes(lambda: hass.states.is_state(ALARM, STATE_ON), what="the alarm")
     await hass.async_add_executor_job(daemon.kill)
     await comes(lambda: hass.states.is_state(ALARM, STATE_UNAVAILABLE), what="the daemon to be gone")
-    assert hass.states.is_state("switch.heard_hub_rule_keep_alarms", STATE_UNAVAILABLE)
+    assert hass.states.is_state("switch.heard_hub_rule_alarm_clip", STATE_UNAVAILABLE)
     await hass.async_add_executor_job(daemon.start)
     await comes(lambda: hass.states.is_state(ALARM, STATE_OFF), what="the daemon to be back")
     told = [record for record in caplog.records if "reachable" in record.message or "back" in record.message]
@@ -136,7 +136,7 @@ async def test_what_comes_and_goes_with_the_daemon_does_so_here(hass: HomeAssist
     entry = await set_up(hass, daemon)
     (daemon.folder / "rules.yaml").write_text(yaml.safe_dump([{**RULES[0], "id": "other", "alias": "Other"}]))
     await comes(lambda: hass.states.get("switch.heard_hub_rule_other"), what="the new rule")
-    await comes(lambda: not hass.states.get("switch.heard_hub_rule_keep_alarms"), what="the old rule to go")
+    await comes(lambda: not hass.states.get("switch.heard_hub_rule_alarm_clip"), what="the old rule to go")
     streams = daemon.config["streams"]
     await hass.async_add_executor_job(daemon.stop)
     daemon.configure({**daemon.config, "streams": {"hall": streams["kitchen"]}})

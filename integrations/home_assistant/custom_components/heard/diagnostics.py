@@ -12,7 +12,18 @@ from homeassistant.core import HomeAssistant
 
 from .coordinator import coordinators
 
-_SECRET_KEYS = {CONF_TOKEN, CONF_URL, "unique_id", "id", "state_dir", "path", "url", "file", "description"}
+_SECRET_KEYS = {
+    CONF_TOKEN,
+    CONF_URL,
+    "api",
+    "unique_id",
+    "id",
+    "state_dir",
+    "path",
+    "url",
+    "file",
+    "description",
+}
 _REDACTED = "**REDACTED**"
 _URL_LOGIN = re.compile(r"(?<=://)[^/\s@]+@")
 _URL_QUERY = re.compile(r"(?<=[\w/])\?[^\s\"']*")

@@ -11,6 +11,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddEntitiesCallback
+from homeassistant.util import slugify
 
 from .client import ForbiddenError, HeardError
 from .const import DOMAIN
@@ -30,8 +31,10 @@ class HeardEntity(Entity):
     _attr_has_entity_name = True
     _attr_should_poll = False
 
-    def __init__(self, coordinator: HeardCoordinator, key: str) -> None:
+    def __init__(self, coordinator: HeardCoordinator, key: str, *words: str) -> None:
         self.coordinator = coordinator
+        self.suggestion = slugify(" ".join(("heard", *words)))
+        """What its entity id begins as: the same in every language, and the same as from MQTT discovery."""
         self._attr_unique_id = f"{coordinator.daemon.id}/{key}"
         self._attr_device_info = node_device(coordinator.daemon)
 
@@ -54,7 +57,8 @@ class StreamEntity(HeardEntity):
     """Belongs to one stream: a microphone or a feed."""
 
     def __init__(self, coordinator: HeardCoordinator, stream: str, key: str) -> None:
-        super().__init__(coordinator, stream_key(stream, key))
+        word = key.rpartition("/")[2].removesuffix("_dbfs")
+        super().__init__(coordinator, stream_key(stream, key), stream, word)
         self.stream = stream
         self._attr_device_info = stream_device(coordinator.daemon, stream)
 
@@ -110,7 +114,10 @@ def keep_entities(
     @callback
     def look() -> None:
         makers = wanted(coordinator.daemon)
-        add([make() for key, make in makers.items() if key not in there])
+        new = [make() for key, make in makers.items() if key not in there]
+        for entity in new:
+            entity.entity_id = f"{platform}.{entity.suggestion}"
+        add(new)
         for key in there - makers.keys():
             _forget(coordinator.hass, platform, f"{coordinator.daemon.id}/{key}")
         there.clear()

@@ -42,7 +42,7 @@ class Threshold(HeardEntity, NumberEntity):
     _attr_translation_key = "threshold"
 
     def __init__(self, coordinator: HeardCoordinator, profile: str) -> None:
-        super().__init__(coordinator, _key(profile))
+        super().__init__(coordinator, _key(profile), coordinator.daemon.node, "threshold", profile)
         self._profile = profile
         self._attr_translation_placeholders = {"profile": profile.replace("_", " ").capitalize()}
 

@@ -72,7 +72,7 @@ class RuleEnabled(HeardEntity, SwitchEntity):
     _attr_translation_key = "rule"
 
     def __init__(self, coordinator: HeardCoordinator, rule: str) -> None:
-        super().__init__(coordinator, f"rule/{rule}")
+        super().__init__(coordinator, f"rule/{rule}", coordinator.daemon.node, "rule", rule)
         self._rule = rule
         alias = coordinator.daemon.rules[rule].get("alias") or rule
         self._attr_translation_placeholders = {"rule": alias}
