@@ -27,6 +27,10 @@ KINDS = {
         network="Qwen2_5OmniThinkerForConditionalGeneration", clip_s=300, left_out=r"(talker|token2wav)\..*"
     ),
     "qwen2_5_omni_thinker": Kind(network="Qwen2_5OmniThinkerForConditionalGeneration", clip_s=300),
+    "qwen3_omni_moe": Kind(
+        network="Qwen3OmniMoeThinkerForConditionalGeneration", clip_s=300, left_out=r"(talker|code2wav)\..*"
+    ),
+    "qwen3_omni_moe_thinker": Kind(network="Qwen3OmniMoeThinkerForConditionalGeneration", clip_s=300),
     "audioflamingo3": Kind(network="AudioFlamingo3ForConditionalGeneration", clip_s=600, many_clips=False),
     "musicflamingo": Kind(network="MusicFlamingoForConditionalGeneration", clip_s=600, many_clips=False),
     "glmasr": Kind(network="GlmAsrForConditionalGeneration", clip_s=600, sounds=False, many_clips=False),

@@ -23,12 +23,15 @@ from transformers import (
     Qwen2AudioConfig,
     Qwen2AudioForConditionalGeneration,
     Qwen2AudioProcessor,
+    Qwen3OmniMoeProcessor,
+    Qwen3OmniMoeThinkerConfig,
+    Qwen3OmniMoeThinkerForConditionalGeneration,
     WhisperFeatureExtractor,
 )
 from transformers.utils import logging as transformers_logging
 
 BANDS = 16
-KINDS = ("qwen2_audio", "audioflamingo3", "glmasr", "qwen2_5_omni_thinker")
+KINDS = ("qwen2_audio", "audioflamingo3", "glmasr", "qwen2_5_omni_thinker", "qwen3_omni_moe_thinker")
 _TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for c in m.content %}"
     "{% if c.type == 'audio' %}SOUND{% else %}{{ c.text }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
@@ -59,7 +62,7 @@ def write(kind: str, folder: Path) -> Any:
         # Large enough that every part matters, sound included.
         weight.data.mul_(8.0) if weight.dim() > 1 else None
     network.save_pretrained(folder)
-    if kind == "qwen2_5_omni_thinker":
+    if kind in {"qwen2_5_omni_thinker", "qwen3_omni_moe_thinker"}:
         return processor
     processor.save_pretrained(folder)
     return None
@@ -126,8 +129,8 @@ _OMNI_TOKENS = {
 }
 
 
-class _HearsOnly(Qwen2_5OmniProcessor):  # type: ignore[misc] # mypy does not follow transformers
-    """The Omni processor without its eyes, which need torchvision."""
+class _HearsOnly:
+    """An Omni processor without its eyes, which need torchvision."""
 
     def __init__(
         self, feature_extractor: Any = None, tokenizer: Any = None, chat_template: Any = None
@@ -136,6 +139,14 @@ class _HearsOnly(Qwen2_5OmniProcessor):  # type: ignore[misc] # mypy does not fo
             setattr(self, name, token)
             setattr(self, f"{name}_id", tokenizer.convert_tokens_to_ids(token))
         ProcessorMixin.__init__(self, feature_extractor, tokenizer, chat_template=chat_template)
+
+
+class _Omni2Hears(_HearsOnly, Qwen2_5OmniProcessor):  # type: ignore[misc] # mypy does not follow transformers
+    """Qwen2.5-Omni's."""
+
+
+class _Omni3Hears(_HearsOnly, Qwen3OmniMoeProcessor):  # type: ignore[misc] # mypy does not follow transformers
+    """Qwen3-Omni's."""
 
 
 def _omni_thinker() -> tuple[Any, Any]:
@@ -165,8 +176,44 @@ def _omni_thinker() -> tuple[Any, Any]:
     )
     template = _TEMPLATE.replace("SOUND", "<|audio_bos|><|AUDIO|><|audio_eos|>")
     extractor = WhisperFeatureExtractor(feature_size=BANDS)
-    processor = _HearsOnly(extractor, tokenizer, chat_template=template)
+    processor = _Omni2Hears(extractor, tokenizer, chat_template=template)
     return Qwen2_5OmniThinkerForConditionalGeneration(config), processor
+
+
+def _omni3_thinker() -> tuple[Any, Any]:
+    tokenizer = _tokenizer(**_OMNI_TOKENS)
+    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in _OMNI_TOKENS.items()}
+    config = Qwen3OmniMoeThinkerConfig(
+        audio_config={**_WHISPER, "n_window": 50, "output_dim": 16, "downsample_hidden_size": 4},
+        vision_config={
+            "depth": 1,
+            "hidden_size": 16,
+            "num_heads": 2,
+            "intermediate_size": 16,
+            "out_hidden_size": 16,
+            "deepstack_visual_indexes": [0],
+        },
+        text_config={
+            "vocab_size": len(tokenizer),
+            "rope_parameters": {
+                "rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [2, 1, 1],
+                "mrope_interleaved": True,
+            },
+            "moe_intermediate_size": 16,
+            "num_experts": 4,
+            "num_experts_per_tok": 2,
+            **_TEXT,
+        },
+        audio_token_id=ids["audio_token"],
+        image_token_id=ids["image_token"],
+        video_token_id=ids["video_token"],
+        audio_start_token_id=ids["audio_bos_token"],
+        # Not among the class's own settings; published configurations have it.
+        vision_start_token_id=ids["vision_bos_token"],
+    )  # fmt: skip
+    template = _TEMPLATE.replace("SOUND", "<|audio_bos|><|AUDIO|><|audio_eos|>")
+    processor = _Omni3Hears(WhisperFeatureExtractor(feature_size=BANDS), tokenizer, chat_template=template)
+    return Qwen3OmniMoeThinkerForConditionalGeneration(config), processor
 
 
 _MAKERS = {
@@ -174,4 +221,5 @@ _MAKERS = {
     "audioflamingo3": _audio_flamingo,
     "glmasr": _glm_asr,
     "qwen2_5_omni_thinker": _omni_thinker,
+    "qwen3_omni_moe_thinker": _omni3_thinker,
 }
