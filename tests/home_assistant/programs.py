@@ -34,7 +34,9 @@ _TOKEN_ID = "0123456789abcdef0123456789abcdef"
 _USER = "fedcba9876543210fedcba9876543210"
 
 
-def until(look: Callable[[], _T], *, what: str | Callable[[], str], patience_s: float = PATIENCE_S) -> _T:
+def until(
+    look: Callable[[], _T | None], *, what: str | Callable[[], str], patience_s: float = PATIENCE_S
+) -> _T:
     """Return the first thing that is true of what `look` returns; `what` says what it was waited for."""
     deadline_s = time.monotonic() + patience_s
     while True:
@@ -102,7 +104,7 @@ class HomeAssistant(Program):
             "http": {"server_host": "127.0.0.1", "server_port": self.port},
             "automation": automations,
             "input_text": {"newest": {"max": 255}},
-            "counter": {"fired": {}},
+            "counter": {"fired": {}, "removed": {}},
             "logger": {"default": "warning"},
         }
         (self._config / "configuration.yaml").write_text(yaml.safe_dump(configuration))
@@ -122,7 +124,16 @@ class HomeAssistant(Program):
         return None if (found := self.entity(entity_id)) is None else str(found["state"])
 
     def entity(self, entity_id: str) -> dict[str, Any] | None:
-        return self._ask(f"/api/states/{entity_id}")
+        found: dict[str, Any] | None = self._ask(f"/api/states/{entity_id}")
+        return found
+
+    def is_in(self, entity_id: str, state: str, *, patience_s: float = PATIENCE_S) -> None:
+        """Return when an entity stands so."""
+        until(
+            lambda: self.state(entity_id) == state,
+            what=lambda: f"{entity_id} to be {state}; there are {self.entities()}",
+            patience_s=patience_s,
+        )
 
     def entities(self) -> dict[str, str]:
         """Return how every entity that MQTT brought stands."""

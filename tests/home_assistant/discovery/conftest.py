@@ -42,6 +42,17 @@ AUTOMATION = """
     - service: input_text.set_value
       target: {entity_id: input_text.newest}
       data: {value: "{{ trigger.to_state.attributes.stream }} {{ trigger.to_state.attributes.id }}"}
+- id: removed
+  alias: Count the entities that Home Assistant forgets
+  mode: queued
+  max: 1000
+  trigger:
+    - platform: event
+      event_type: entity_registry_updated
+      event_data: {action: remove}
+  action:
+    - service: counter.increment
+      target: {entity_id: counter.removed}
 """
 
 RULES = """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.home_assistant.discovery.conftest import House
 from tests.home_assistant.programs import until
 
@@ -39,12 +41,9 @@ def test_discovery_makes_the_entities(house: House) -> None:
     """All there are, and no others: levels are there when somebody asks for them, which nobody has."""
     at_home = house.home_assistant
 
-    def there() -> dict[str, str] | None:
-        entities = at_home.entities()
-        return entities if entities.items() >= EXPECTED.items() and entities.keys() >= ALSO else None
-
-    entities = until(there, what=lambda: f"the entities; there are {at_home.entities()}")
-    assert entities.keys() == EXPECTED.keys() | ALSO
+    for entity, state in EXPECTED.items():
+        at_home.is_in(entity, state)
+    assert at_home.entities().keys() == EXPECTED.keys() | ALSO
     assert at_home.template(f"{{{{ device_attr('{SOUND}', 'name') }}}}") == "heard kitchen"
     via = "{{ device_attr(device_attr('%s', 'via_device_id'), 'name') }}"
     assert at_home.template(via % SOUND) == "heard hub"
@@ -57,8 +56,8 @@ def test_a_sound_fires_an_automation(house: House) -> None:
     stream, event_id = (at_home.state("input_text.newest") or "").split()
     assert stream == "kitchen"
     assert event_id in house.heard.log.read_text()
-    until(lambda: at_home.state("binary_sensor.heard_kitchen_alarm_beep") == "on", what="the alarm to go on")
-    until(lambda: at_home.state("binary_sensor.heard_kitchen_alarm_beep") == "off", what="the alarm to end")
+    at_home.is_in("binary_sensor.heard_kitchen_alarm_beep", "on")
+    at_home.is_in("binary_sensor.heard_kitchen_alarm_beep", "off")
 
 
 def test_an_event_has_begun_once(house: House) -> None:
@@ -75,31 +74,27 @@ def test_an_event_has_begun_once(house: House) -> None:
 
 def test_the_newest_spectrogram_is_shown(house: House) -> None:
     at_home = house.home_assistant
-    entity = until(
-        lambda: (
-            (found := at_home.entity("image.heard_kitchen_spectrogram"))
-            and found["state"] != "unknown"
-            and found
-        ),
-        what="the picture",
-    )
+    picture = "image.heard_kitchen_spectrogram"
+    until(lambda: at_home.state(picture) not in {"unknown", "unavailable"}, what="the picture")
+    entity = at_home.entity(picture)
+    assert entity is not None
     assert at_home.picture(entity["attributes"]["entity_picture"]).startswith(b"\x89PNG")
 
 
-def test_switches_switch(house: House) -> None:
+@pytest.mark.parametrize("switch", ["switch.heard_kitchen_listening", "switch.heard_hub_rule_keep_alarms"])
+def test_switches_switch(house: House, switch: str) -> None:
     """Home Assistant shows what heard says, not what it asked for."""
     at_home = house.home_assistant
-    for switch in ("switch.heard_kitchen_listening", "switch.heard_hub_rule_keep_alarms"):
-        for service, state in (("switch.turn_off", "off"), ("switch.turn_on", "on")):
-            at_home.call(service, entity_id=switch)
-            until(lambda state=state, switch=switch: at_home.state(switch) == state, what=f"{switch} {state}")
-    until(lambda: at_home.state("binary_sensor.heard_kitchen_online") == "on", what="the stream to return")
+    for service, state in (("switch.turn_off", "off"), ("switch.turn_on", "on")):
+        at_home.call(service, entity_id=switch)
+        at_home.is_in(switch, state)
+    at_home.is_in("binary_sensor.heard_kitchen_online", "on")
 
 
 def test_a_threshold_is_set_and_a_senseless_one_refused(house: House) -> None:
     at_home = house.home_assistant
     at_home.call("number.set_value", entity_id=THRESHOLD, value=0.75)
-    until(lambda: at_home.state(THRESHOLD) == "0.75", what="the threshold")
+    at_home.is_in(THRESHOLD, "0.75")
     at_home.call("number.set_value", entity_id=THRESHOLD, value=1.0)
     until(lambda: "was refused" in house.heard.log.read_text(), what="the refusal")
     assert at_home.state(THRESHOLD) == "0.75"

@@ -83,10 +83,7 @@ def test_one_alone_dies_and_returns(house: House, part: str) -> None:
     connected = connections(house)
     getattr(house, part).kill()
     if part != "home_assistant":
-        until(
-            lambda: at_home.state("binary_sensor.heard_kitchen_online") == "unavailable",
-            what="Home Assistant to notice",
-        )
+        at_home.is_in("binary_sensor.heard_kitchen_online", "unavailable")
     start(house, part)
     if part != "home_assistant":
         until(lambda: connections(house) > connected, what=house.heard.tail)

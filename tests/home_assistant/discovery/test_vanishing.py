@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,17 +29,13 @@ def other_configuration(house: House) -> Iterator[Any]:
 def test_a_profile_a_rule_and_a_stream_vanish(house: House, other_configuration: Any) -> None:
     """They went while heard was off; what stays keeps its entities."""
     at_home = house.home_assistant
-    there = until(
-        lambda: (
-            (all_of_them := at_home.entities()).get("switch.heard_kitchen_listening") == "on" and all_of_them
-        ),
-        what="the entities",
-    )
+    at_home.is_in("switch.heard_kitchen_listening", "on")
+    there = at_home.entities()
     kitchen = house.config["streams"]["kitchen"]
     other_configuration(streams={"hall": kitchen}, stock_profiles=["alarm_beep"], rules=None)
     gone = {entity for entity in there if "kitchen" in entity or "dog_bark" in entity or "rule_" in entity}
     until(lambda: not gone & at_home.entities().keys(), what="the entities to vanish")
-    until(lambda: at_home.state("binary_sensor.heard_hall_online") == "on", what="the other stream")
+    at_home.is_in("binary_sensor.heard_hall_online", "on")
     assert there.keys() - gone <= at_home.entities().keys()
     left = [topic for topic in house.retained() if "kitchen" in topic or "dog_bark" in topic]
     assert not left
@@ -74,37 +71,25 @@ def test_a_home_assistant_before_2024_11_passes_over_the_other_dialect(
     )
     until(lambda: not house.home_assistant.entities(), what="the entities to vanish")
     other_configuration()
-    until(
-        lambda: house.home_assistant.state("binary_sensor.heard_kitchen_online") == "on",
-        what="the entities to return",
-    )
+    house.home_assistant.is_in("binary_sensor.heard_kitchen_online", "on")
     assert not [topic for topic in house.retained() if topic.startswith("homeassistant/device/")]
 
 
 @pytest.mark.skipif(DIALECT != "device", reason="this Home Assistant knows one dialect only")
 def test_entities_move_between_the_dialects_and_stay_the_same(house: House, other_configuration: Any) -> None:
-    """What its owner has made of an entity stays: it is the same one that is told of in another way."""
+    """Home Assistant forgets none of them on the way: what their owner has made of them stays."""
     at_home = house.home_assistant
-    there = until(
-        lambda: (
-            (all_of_them := at_home.entities()).get("binary_sensor.heard_kitchen_online") == "on"
-            and all_of_them
-        ),
-        what=house.heard.tail,
-    )
+    at_home.is_in("binary_sensor.heard_kitchen_online", "on")
+    there, forgotten = at_home.entities().keys(), at_home.state("counter.removed")
     for dialect in ("single", "device"):
         other_configuration(mqtt={**house.config["mqtt"], "discovery": {"dialect": dialect}})
-        until(
-            lambda dialect=dialect: told_in(house) == {dialect}, what=lambda: f"one dialect: {told_in(house)}"
-        )
-        until(
-            lambda: at_home.state("binary_sensor.heard_kitchen_online") == "on",
-            what=lambda: f"the entities: {at_home.entities()}",
-        )
-        assert at_home.entities().keys() == there.keys()
+        until(partial(only_told_in, house, dialect), what=f"the dialect {dialect}")
+        at_home.is_in("binary_sensor.heard_kitchen_online", "on")
+        assert at_home.entities().keys() == there
+    assert at_home.state("counter.removed") == forgotten
 
 
-def told_in(house: House) -> set[str]:
-    """Return the dialects of what the broker keeps."""
+def only_told_in(house: House, dialect: str) -> bool:
+    """Say whether the broker keeps what is told in one dialect, and nothing of the other."""
     told = [topic for topic in house.retained() if topic.endswith("/config")]
-    return {"device" if topic.startswith("homeassistant/device/") else "single" for topic in told}
+    return {topic.startswith("homeassistant/device/") for topic in told} == {dialect == "device"}
