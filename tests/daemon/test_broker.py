@@ -38,7 +38,7 @@ PATIENCE_S = 30.0
 
 def at(broker: Mosquitto, folder: Path, **settings: Any) -> Config:
     audio = recording(folder / "whistle.wav", ends_sounding=True)
-    streams = {"kitchen": file_stream(audio, loop=True, realtime=True)}
+    streams = {"kitchen": file_stream(audio, loop=True)}
     mqtt = {"host": broker.host, "port": broker.port, **settings}
     return configuration(folder, streams, mqtt=mqtt, api=None)
 

@@ -153,7 +153,7 @@ async def test_a_stream_that_does_not_listen_hears_and_holds_nothing(
     """Its sound ends, its ring is gone, so says its health; after a restart as well, until switched on."""
     monkeypatch.setattr(desk, "OPEN_WITHIN_S", 0.1)
     audio = recording(tmp_path / "whistle.wav", ends_sounding=True)
-    config = configuration(tmp_path, {"kitchen": file_stream(audio, loop=True, realtime=True)})
+    config = configuration(tmp_path, {"kitchen": file_stream(audio, loop=True)})
     witness = Witness()
     app = App(config, parts(), observers=[witness])
     running = asyncio.create_task(app.run())

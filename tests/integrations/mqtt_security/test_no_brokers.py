@@ -40,8 +40,7 @@ NO_BROKERS = [
 
 
 @pytest.mark.filterwarnings(NOT_CLOSED_BY_PAHO)
-@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
-@pytest.mark.parametrize("websocket_path", [None, "/mqtt"])
+@pytest.mark.parametrize(("protocol", "websocket_path"), [("3.1.1", None), ("5", None), ("5", "/mqtt")])
 @pytest.mark.parametrize("answer", NO_BROKERS)
 async def test_a_server_that_is_no_broker_does_not_end_the_daemon(
     protocol: Protocol, websocket_path: str | None, answer: bytes
@@ -89,9 +88,9 @@ async def test_a_broker_that_never_answers_holds_up_nothing(
         async with link_to(broker, **settings) as link:
             link.publish("a", "b")
             link.set_state("c", "d")
-            assert time.monotonic() - began_s < 1.0
+            assert time.monotonic() - began_s < 3.0
             await asyncio.sleep(0.2)
-        assert time.monotonic() - began_s < mqtt.STOP_PATIENCE_S + 2.0
+        assert time.monotonic() - began_s < mqtt.STOP_PATIENCE_S + 4.0
 
 
 async def test_a_broker_that_stops_answering_is_left(
