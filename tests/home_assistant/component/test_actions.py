@@ -137,7 +137,7 @@ async def test_a_token_that_may_only_read_is_repaired(
         "/api/repairs/issues/fix", json={"handler": "heard", "issue_id": issue.issue_id}
     )
     flow = await opened.json()
-    assert flow["step_id"] == "init"
+    assert flow["step_id"] == "token"
     path = f"/api/repairs/issues/fix/{flow['flow_id']}"
     wrong = await (await client.post(path, json={CONF_TOKEN: "wrong"})).json()
     assert wrong["errors"] == {"base": "invalid_auth"}

@@ -22,7 +22,11 @@ class NewToken(RepairsFlow):
     def __init__(self, entry_id: str) -> None:
         self._entry_id = entry_id
 
-    async def async_step_init(self, user_input: dict[str, str] | None = None) -> FlowResult:
+    async def async_step_init(self, _: dict[str, str] | None = None) -> FlowResult:
+        """Begin; what comes here is about the issue."""
+        return await self.async_step_token()
+
+    async def async_step_token(self, user_input: dict[str, str] | None = None) -> FlowResult:
         """Ask for a token, and keep it once the daemon knows it."""
         entry = self.hass.config_entries.async_get_entry(self._entry_id)
         if entry is None:
@@ -41,7 +45,7 @@ class NewToken(RepairsFlow):
                 self.hass.config_entries.async_schedule_reload(entry.entry_id)
                 return self.async_create_entry(data={})
         return self.async_show_form(
-            step_id="init",
+            step_id="token",
             data_schema=vol.Schema({vol.Required(CONF_TOKEN): TOKEN_FIELD}),
             errors=errors,
             description_placeholders={"node": entry.title},
