@@ -42,9 +42,14 @@ if TYPE_CHECKING:
     from types import FrameType
 
 TOPIC = "proof/count"
+GO = "proof/go"
+"""A message there begins as well, where nothing is heard."""
 RULES = """\
 - id: counts
-  triggers: [{{trigger: sound, profile: start}}]
+  mode: single
+  triggers:
+    - {{trigger: sound, profile: start}}
+    - {{trigger: mqtt, topic: {go}}}
   variables: {{n: 0}}
   actions:
     - repeat:
@@ -68,7 +73,7 @@ async def act(folder: Path, broker: Broker, *, rate: float) -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     rules = folder / "rules.yaml"
-    rules.write_text(RULES.format(topic=TOPIC, every_s=1.0 / rate))
+    rules.write_text(rules_of(rate))
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         history = await enter(History(folder / "history.sqlite"))
@@ -92,6 +97,11 @@ async def act(folder: Path, broker: Broker, *, rate: float) -> None:
             await stopping.wait()
             for task in tasks:
                 task.cancel()
+
+
+def rules_of(rate: float) -> str:
+    """Return the rules of a proof, with so many actions a second."""
+    return RULES.format(topic=TOPIC, go=GO, every_s=1.0 / rate)
 
 
 def reach_of(folder: Path, history: History, journal: RulesJournal, dispatcher: ActionDispatcher) -> Reach:

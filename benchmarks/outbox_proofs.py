@@ -16,19 +16,25 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import paho.mqtt.client as mqtt
+import soundfile
 from paho.mqtt.enums import CallbackAPIVersion
 
-from benchmarks.outbox_actor import BEGUN, TOPIC
+from benchmarks.outbox_actor import BEGUN, GO, TOPIC, rules_of
+from benchmarks.running import running_daemon
 from daemon.outbox.file import read_waiting
+from detectors.types import DETECTION_RATE_HZ
 from integrations.mqtt_broker import ID_PROPERTY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from benchmarks.broker import Mosquitto
@@ -37,6 +43,7 @@ START_TIMEOUT_S = 60.0
 SETTLE_TIMEOUT_S = 60.0
 LOOK_S = 0.005
 KEEPALIVE_S = 3_600
+GO_EVERY_S = 0.1
 MOST_LINES = 12_000
 """Of what decides and delivers, that a process takes before it is killed: some thirty actions."""
 
@@ -55,6 +62,8 @@ class Arrivals:
     ids: dict[int, set[str]] = field(default_factory=dict)
     subscribed: threading.Event = field(default_factory=threading.Event)
     """Whether the subscriber hears what comes to the broker."""
+    say: Callable[[str], object] = field(default=lambda _: None)
+    """Publishes to a topic as the subscriber."""
 
     def take(self, number: int, name: str) -> None:
         """Note one."""
@@ -101,6 +110,7 @@ def listening(broker: Mosquitto) -> Iterator[Arrivals]:
 
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="proof", protocol=mqtt.MQTTv5)
     client.on_message = on_message
+    arrivals.say = lambda topic: client.publish(topic, "go", qos=1)
     client.on_connect = on_connect
     client.on_disconnect = lambda *_: arrivals.subscribed.clear()
     client.on_subscribe = lambda *_: arrivals.subscribed.set()
@@ -294,6 +304,47 @@ def _live_and_die(actor: Actor, dice: random.Random, lines: int | None, *, in_st
     began_s = actor.begun_s
     actor.kill()
     return began_s
+
+
+def kill_daemons(folder: Path, broker: Mosquitto, *, kills: int, rate: float, seed: int = 0) -> list[float]:
+    """Kill a whole `heard run` at random moments; return the seconds from each start to its first message.
+
+    Raises Broken.
+    """
+    dice = random.Random(seed)  # noqa: S311 - moments, no secret
+    (folder / "rules.yaml").write_text(rules_of(rate), encoding="utf-8")
+    soundfile.write(folder / "quiet.wav", np.zeros(DETECTION_RATE_HZ, np.float32), DETECTION_RATE_HZ)
+    config = {
+        "node": "proof",
+        "api": None,
+        "mqtt": {"host": broker.host, "port": broker.port, "protocol": "5"},
+        "rules": str(folder / "rules.yaml"),
+        "streams": {
+            "room": {"source": "file", "path": str(folder / "quiet.wav"), "realtime": True, "loop": True}
+        },
+    }
+    ready_s = []
+    with listening(broker) as arrivals:
+        for number in range(kills + 1):
+            with running_daemon(folder, config) as daemon:
+                wait_for(partial(_goes_on, arrivals, len(arrivals.numbers)), "the first message")
+                ready_s.append(time.monotonic() - daemon.launched_s)
+                time.sleep(dice.uniform(0.0, 0.5))
+                if number < kills:
+                    daemon.process.kill()
+                    daemon.process.wait()
+            check_left(daemon.state_dir, arrivals)
+        arrivals.check()
+    return ready_s
+
+
+def _goes_on(arrivals: Arrivals, known: int) -> bool:
+    """Tell whether more than `known` have come; ask the daemon to begin, where it has not before."""
+    if len(arrivals.numbers) > known:
+        return True
+    time.sleep(GO_EVERY_S)
+    arrivals.say(GO)
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

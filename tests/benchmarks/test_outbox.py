@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.outbox import main
-from benchmarks.outbox_proofs import Arrivals, Broken, kill_often, outage
+from benchmarks.outbox_proofs import Arrivals, Broken, kill_daemons, kill_often, outage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +32,13 @@ def test_two_hundred_kills_lose_nothing(tmp_path: Path, mosquitto: Mosquitto) ->
     found = kill_often(tmp_path, mosquitto, kills=200, rate=RATE)
     assert found.in_start > 10
     assert max(found.ready_after_begun_s) < 2.0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_whole_daemon_that_is_killed_loses_nothing(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """The same as of its half without audio, with `heard run`."""
+    assert len(kill_daemons(tmp_path, mosquitto, kills=8, rate=RATE)) == 9
 
 
 @pytest.mark.slow
@@ -79,8 +86,7 @@ def test_what_arrives_is_the_proof(numbers: list[int], why: str) -> None:
 def test_the_command_publishes_what_a_message_takes(tmp_path: Path, mosquitto: Mosquitto) -> None:
     """Both ways."""
     del mosquitto  # it is there
-    result = main(
-        ["--sounds", "10", "--kills", "0", "--away", "0", "--hangs", "0", "--results", str(tmp_path)]
-    )
+    none = ["--kills", "0", "--daemons", "0", "--away", "0", "--hangs", "0"]
+    result = main(["--sounds", "10", *none, "--results", str(tmp_path)])
     assert result["delay_ms"]["through the outbox"]["p50"] > 0
     assert (tmp_path / "outbox.json").is_file()
