@@ -58,10 +58,14 @@ async def heard(port: int) -> tuple[WyomingSource, list[AudioBlock], str]:
     source = WyomingSource("127.0.0.1", port, stall_s=STALL_S)
     blocks: list[AudioBlock] = []
     with pytest.raises(SourceStalled) as stalled:
-        async with source:
-            async for block in source.blocks():
-                blocks.append(block)  # noqa: PERF401 - what came before the stall counts
+        await collect(source, blocks)
     return source, blocks, str(stalled.value)
+
+
+async def collect(source: WyomingSource, into: list[AudioBlock]) -> None:
+    async with source:
+        async for block in source.blocks():
+            into.append(block)  # noqa: PERF401 - what came before the stall counts
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
