@@ -23,7 +23,7 @@ ADDRESSES = (
 
 
 async def test_no_secret_comes_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Tokens, right and wrong, of the API and of others: in no log, answer or refusal, nor in the state folder."""
+    """Tokens, right and wrong, of the API and of others: in no log, answer or file."""
     caplog.set_level(logging.DEBUG)
     tokens = TokenFile(tmp_path / "state")
     read = tokens.add("reader", Scope.READ)
