@@ -173,6 +173,20 @@ def test_check_warns_about_what_cannot_work(heard: Heard, config: Path, tmp_path
     assert json.loads(done.out)["config"] == str(tmp_path / "heard.yaml")
 
 
+def test_check_looks_at_the_certificates_of_the_broker(heard: Heard, config: Path, tmp_path: Path) -> None:
+    """A file that is none is an error, with its name; nothing checked at all is worth a warning."""
+    before = config.read_text()
+    (tmp_path / "ca.pem").write_text("nothing")
+    config.write_text(f"{before}mqtt: {{host: hub, tls: {{ca_file: ca.pem}}}}\n")
+    done = heard("check", "--config", config)
+    assert done.code == 2
+    assert "ca.pem: expected the certificate of a CA, in PEM" in done.err
+    config.write_text(f"{before}mqtt: {{host: hub, tls: {{insecure: true}}}}\n")
+    done = heard("check", "--config", config)
+    assert done.code == 1
+    assert "its certificate is not checked" in done.err
+
+
 def test_rules_check_shows_every_fault_at_its_place(heard: Heard, config: Path, tmp_path: Path) -> None:
     """As text for people, as JSON for programs; exit code 2 both times."""
     rules = tmp_path / "rules.yaml"

@@ -206,6 +206,15 @@ def test_the_file_is_looked_for_from_the_service_to_the_system(
         ("mqtt: {host: a, prefix: 'home/#'}", ["1:25: MQTT topic 'home/#' contains #"]),
         ("mqtt: {host: a, prefix: /home}", ["1:25: a prefix neither begins nor ends with a slash"]),
         ("mqtt: {host: a, password: b}", ["a password needs a 'username'"]),
+        ("mqtt: {host: a, protocol: 5}", ["1:27: expected '3.1.1' or '5', found the number 5"]),
+        ("mqtt: {host: a, websocket_path: /mqtt}", ["1:7: 'websocket_path' needs a 'port'"]),
+        ("mqtt: {host: a, port: 1, websocket_path: mqtt}", ["1:42: expected a path such as /mqtt"]),
+        ("mqtt: {host: a, tls: {ca_file: gone.pem}}", ["gone.pem"]),
+        ("mqtt: {host: a, tls: {key_file: /etc/passwd}}", ["a 'key_file' needs a 'certificate_file'"]),
+        (
+            "mqtt: {host: a, tls: {ca_file: /etc/passwd, insecure: true}}",
+            ["either 'insecure' or 'ca_file': with 'insecure' nothing is checked"],
+        ),
         ("node: [a", ["this is not valid YAML"]),
         ("- a list", ["1:1: expected a mapping, found a list"]),
     ],
@@ -389,3 +398,14 @@ def test_the_shipped_defaults_are_the_defaults(tmp_path: Path) -> None:
     config = load_config(write(folder, "".join(kept)))
 
     assert config == load_config()
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [("{host: a}", 1_883), ("{host: a, tls: {}}", 8_883), ("{host: a, tls: {}, port: 9}", 9)],
+)
+def test_the_broker_has_its_usual_port(tmp_path: Path, text: str, port: int) -> None:
+    """Which one depends on whether the connection is encrypted."""
+    config = load_config(write(tmp_path, f"mqtt: {text}\n"))
+    assert config.mqtt is not None
+    assert config.mqtt.broker().port == port
