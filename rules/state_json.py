@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +30,39 @@ if TYPE_CHECKING:
 
 VERSION = 4
 
+Memo = Callable[[Any, Callable[[Any], Any]], Any]
+"""Gives what the function makes of a value that never changes, and may know it already."""
 
-def dump_state(state: EngineState) -> dict[str, Any]:
+
+class Dumper:
+    """Dumps states that follow one another: what has not changed is not worked out again."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, Any]] = {}
+
+    def dump(self, state: EngineState) -> dict[str, Any]:
+        """Return the state as plain values, as `dump_state` does. They are not to be changed."""
+        # Whatever is held here keeps its id.
+        seen: dict[int, tuple[Any, Any]] = {}
+
+        def memo(value: Any, make: Callable[[Any], Any]) -> Any:
+            known = self._known.get(id(value)) or (value, make(value))
+            seen[id(value)] = known
+            return known[1]
+
+        dumped = dump_state(state, memo)
+        self._known = seen
+        return dumped
+
+
+def dump_state(state: EngineState, memo: Memo = lambda value, make: make(value)) -> dict[str, Any]:
     """Return the state as plain values."""
     return {
         "version": VERSION,
         "sounding": [
             {
                 "trigger": list(key.trigger),
-                "event": dump_event(item.event),
+                "event": memo(item.event, dump_event),
                 "due_at": item.due_at,
                 "lost_at": item.lost_at,
                 "findable": item.findable,
@@ -57,7 +82,7 @@ def dump_state(state: EngineState) -> dict[str, Any]:
                 began_at=item.began_at,
                 until=item.until,
                 going_on=list(item.going_on),
-                event=dump_event(item.event),
+                event=memo(item.event, dump_event),
                 for_s=item.for_s,
             )
             for place, item in state.running.items()
@@ -65,9 +90,9 @@ def dump_state(state: EngineState) -> dict[str, Any]:
         "alarms": [[*key, at] for key, at in state.alarms.items()],
         "fired_at": dict(state.fired_at),
         "kept_at": dict(state.kept_at),
-        "runs": {rule: [_dump_run(run) for run in runs] for rule, runs in state.runs.items()},
-        "messages": [dump_message(message) for message in state.messages.values()],
-        "entities": [_dump_known(known) for known in state.entities.values()],
+        "runs": {rule: [memo(run, _dump_run) for run in runs] for rule, runs in state.runs.items()},
+        "messages": [memo(message, dump_message) for message in state.messages.values()],
+        "entities": [memo(known, _dump_known) for known in state.entities.values()],
         "confirmed_at": state.confirmed_at,
         "holding": [
             {

@@ -8,11 +8,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from rules.state import EngineState, deafened
-from rules.state_json import dump_state
+from rules.state_json import Dumper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from daemon.deciding.reactions import Reactions
     from daemon.outbox.outbox import Outbox
     from daemon.outbox.writer import Memory
     from rules.engine import Engine
@@ -38,9 +37,15 @@ def recalled(text: str | None, engine: Engine, now: float) -> EngineState:
     return engine.adopt(deafened(remembered, now))
 
 
-def written_down(state: EngineState) -> Memory:
-    """Return what writes the state down, whenever and in whatever thread that is called: it never changes."""
-    return lambda: json.dumps(dump_state(state))
+class Scribe:
+    """Writes states down that follow one another."""
+
+    def __init__(self) -> None:
+        self._dumper = Dumper()
+
+    def memory(self, state: EngineState) -> Memory:
+        """Return what writes a state down, later and in the one thread that does such things."""
+        return lambda: json.dumps(self._dumper.dump(state))
 
 
 def decided(before: EngineState | None, after: EngineState) -> bool:
@@ -49,11 +54,11 @@ def decided(before: EngineState | None, after: EngineState) -> bool:
     return before is None or any(getattr(after, name) is not getattr(before, name) for name in _DECIDED)
 
 
-async def keep(outbox: Outbox, state: Callable[[], EngineState]) -> None:
+async def keep(outbox: Outbox, reactions: Reactions) -> None:
     """Have the state kept now and then, until cancelled."""
     known: EngineState | None = None
     while True:
         await asyncio.sleep(KEEP_EVERY_S)
-        if (now := state()) is not known:
-            known = now
-            outbox.remember(written_down(now))
+        if reactions.state is not known:
+            known = reactions.state
+            outbox.remember(reactions.memory())

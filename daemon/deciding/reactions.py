@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.deciding.faint_sounds import FaintSounds
-from daemon.deciding.memory import decided, written_down
+from daemon.deciding.memory import Scribe, decided
 from detectors.types import Phase, SoundEvent
 from foundation.errors import EvidenceUnavailable
 from rules.derived import derived_sounds
@@ -76,6 +76,7 @@ class Reactions:
     ) -> None:
         self.state = state
         self._kept: EngineState | None = None
+        self._scribe = Scribe()
         self._engine = engine
         self._reach = reach
         self._clock = EventClock()
@@ -140,16 +141,20 @@ class Reactions:
         for sound in derived:
             self._reach.history.record(sound)
             self._announce(sound, requests)
-        self._reach.dispatcher.submit(requests, self._memory(requests))
+        self._reach.dispatcher.submit(requests, self._memory_of(requests))
         for sound in derived:
             self._show(sound)
 
-    def _memory(self, requests: Sequence[ActionRequest]) -> Memory | None:
+    def memory(self) -> Memory:
+        """Return what writes down how the rules stand now."""
+        return self._scribe.memory(self.state)
+
+    def _memory_of(self, requests: Sequence[ActionRequest]) -> Memory | None:
         """Return what has to be kept together with `requests`, so that a restart goes on behind them."""
         if not requests and not decided(self._kept, self.state):
             return None
         self._kept = self.state
-        return written_down(self.state)
+        return self.memory()
 
     def _announce(self, event: SoundEvent, requests: Sequence[ActionRequest]) -> None:
         clip_url = self._clip_of(event, requests)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from daemon.deciding.home_states import HomeStates
 from daemon.deciding.journal import FILE_NAME, RulesJournal
-from daemon.deciding.memory import keep, recalled, written_down
+from daemon.deciding.memory import keep, recalled
 from daemon.deciding.reactions import Reactions
 from daemon.zone import local_zone
 from rules.engine import Engine
@@ -91,7 +91,7 @@ class Rulebook:
         assert self._outbox is not None
         tasks = {
             "rules": reactions.keep_time(),
-            "rules memory": keep(self._outbox, lambda: reactions.state),
+            "rules memory": keep(self._outbox, reactions),
         }
         if self._home is not None:
             states = HomeStates(
@@ -115,7 +115,7 @@ class Rulebook:
             self._link.watch((), self._on_said)
         try:
             if self._reactions is not None and self._outbox is not None:
-                self._outbox.put((), written_down(self._reactions.state))
+                self._outbox.put((), self._reactions.memory())
         finally:
             await self.journal.__aexit__(kind, error, trace)
 

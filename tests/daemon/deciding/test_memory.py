@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
 
-from daemon.deciding.memory import decided, recalled, written_down
+from daemon.deciding.memory import Scribe, decided, recalled
 from rules.engine import Engine
 from rules.facts import MqttMessage
 from rules.model import Delay, MqttCondition, Rule, SaveClip, SoundTrigger
 from rules.state import EngineState
+from rules.state_json import dump_state
 from tests.daemon.sounds import sound
 
 
@@ -37,11 +40,21 @@ def test_a_cooldown_and_a_delay_outlive_a_restart(engine: Engine) -> None:
     """The daemon goes on where it was."""
     state = heard(engine, "glass_breaking")
 
-    restored = recalled(written_down(state)(), engine, 10.0)
+    restored = recalled(Scribe().memory(state)(), engine, 10.0)
 
     assert restored == state
     assert restored.fired_at
     assert restored.runs
+
+
+def test_states_that_follow_one_another_are_written_down_in_full(engine: Engine) -> None:
+    """What has not changed is not worked out again, and comes out the same."""
+    scribe, state = Scribe(), engine.initial_state()
+    for number, profile in enumerate(("glass_breaking", "siren", "glass_breaking", "siren")):
+        event = replace(sound(profile=profile), id=f"{number:016x}")
+        state, _ = engine.step(state, event, event.decided_at + number)
+        assert json.loads(scribe.memory(state)()) == json.loads(json.dumps(dump_state(state)))
+    assert recalled(scribe.memory(state)(), engine, 10.0).runs == state.runs
 
 
 def test_a_sound_that_went_on_has_to_be_found_again(engine: Engine) -> None:
@@ -49,7 +62,7 @@ def test_a_sound_that_went_on_has_to_be_found_again(engine: Engine) -> None:
     state = heard(engine, "siren")
     assert state.sounding
 
-    restored = recalled(written_down(state)(), engine, 10.0)
+    restored = recalled(Scribe().memory(state)(), engine, 10.0)
 
     assert [(item.lost_at, item.findable) for item in restored.sounding.values()] == [(10.0, True)]
 
