@@ -9,6 +9,7 @@ PIP_INSTALL := $(PYTHON_IN_VENV) -m pip install --disable-pip-version-check
 HOME_ASSISTANT_VENV := .venv-home-assistant
 HOME_ASSISTANT_2025_VENV := .venv-home-assistant-2025
 HOME_ASSISTANT_TESTS := tests/home_assistant
+HOME_ASSISTANT_COMPONENTS := integrations/home_assistant/custom_components
 # Most of their time is waiting, so that three at once suit two cores.
 HOME_ASSISTANT_PYTEST = $(HOME_ASSISTANT_VENV)/bin/python -m pytest -c $(HOME_ASSISTANT_TESTS)/pytest.ini -n 3
 
@@ -32,6 +33,9 @@ test: $(VENV)/.for-developing
 
 # heard itself runs from its own environment, as a program beside Home Assistant.
 test-home-assistant: $(VENV)/.for-developing $(HOME_ASSISTANT_VENV)/.ready
+	cd $(HOME_ASSISTANT_COMPONENTS) && $(CURDIR)/$(VENV)/bin/mypy --config-file= --strict --package heard \
+	    --python-executable $(CURDIR)/$(HOME_ASSISTANT_VENV)/bin/python --cache-dir $(CURDIR)/.mypy_cache/home_assistant \
+	    --namespace-packages --explicit-package-bases --follow-untyped-imports --allow-untyped-calls --implicit-reexport
 	$(HOME_ASSISTANT_PYTEST) $(HOME_ASSISTANT_TESTS) $(ARGS)
 
 # The same of discovery with a release that knows the dialect of devices. It needs Python 3.13 and a C++ compiler.

@@ -102,11 +102,11 @@ def test_each_thing_is_there_once_whoever_brings_it(house: WholeHouse, socket_en
     there = house.home_assistant
     until(lambda: SOUND in house.brought_by("mqtt"), what=house.heard.tail)
     assert house.brought_by("heard") == set()
-    of_mqtt = {each for each in house.brought_by("mqtt") if "kitchen" in each}
 
     event = until(lambda: (there.entity(SOUND) or {}).get("attributes", {}).get("id"), what=there.tail)
     there.call("heard.feedback", event=event, verdict="right", apply=False)
     until(lambda: house.fetches(f"/api/heard/evidence/{event}/clip.flac", b"fLaC"), what=there.tail)
+    of_mqtt = {each for each in house.brought_by("mqtt") if "kitchen" in each}
 
     house.heard.stop()
     house.heard.configure({**house.config, "mqtt": {**house.config["mqtt"], "discovery": {"dialect": "off"}}})

@@ -66,7 +66,7 @@ class HeardConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> FlowResult:
         """Take an address and a token by hand."""
-        errors = {}
+        errors: dict[str, str] = {}
         if user_input is not None:
             status, errors = await self._try(user_input)
             if status is not None:
@@ -99,7 +99,7 @@ class HeardConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_zeroconf_confirm(self, user_input: dict[str, Any] | None = None) -> FlowResult:
         """Take the token for a daemon that announced itself."""
-        errors = {}
+        errors: dict[str, str] = {}
         if user_input is not None:
             user_input = {**user_input, CONF_URL: self._url}
             status, errors = await self._try(user_input)

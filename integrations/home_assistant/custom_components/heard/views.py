@@ -42,9 +42,9 @@ class EvidenceView(HomeAssistantView):
         """Answer with a clip, part of one, or its picture."""
         if file not in _FILES or not _EVENT.fullmatch(event):
             raise web.HTTPNotFound
-        asked = {name: request.headers[name] for name in _ASKED if name in request.headers}
+        asked = {str(name): request.headers[name] for name in _ASKED if name in request.headers}
         async with _found(self._hass, event, file, asked) as answer:
-            kept = {name: answer.headers[name] for name in _ANSWERED if name in answer.headers}
+            kept = {str(name): answer.headers[name] for name in _ANSWERED if name in answer.headers}
             response = web.StreamResponse(
                 status=answer.status,
                 headers={**kept, hdrs.CONTENT_TYPE: _FILES[file], "X-Content-Type-Options": "nosniff"},
