@@ -119,6 +119,25 @@ async def test_what_fails_for_now_is_tried_again_in_order(path: Path) -> None:
     assert read_waiting(path) == []
 
 
+async def test_a_target_that_asks_for_patience_is_left_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For as long as it says."""
+    target, tried_s = Target(), []
+
+    async def busy(request: ActionRequest) -> None:
+        tried_s.append(asyncio.get_running_loop().time())
+        if len(tried_s) == 1:
+            raise EndpointUnavailable("later", again_after_s=0.2)
+        target.did.append(request.id)
+
+    monkeypatch.setattr(target, "do", busy)
+    async with target.behind(path) as outbox:
+        target.put(outbox, request(1))
+        await until(lambda: target.did)
+    assert tried_s[1] - tried_s[0] >= 0.2
+
+
 async def test_a_door_only_gets_what_the_disk_has(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is tried can be read from the file at that moment, with the memory that belongs to it."""
     target = Target()
