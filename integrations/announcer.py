@@ -99,6 +99,5 @@ class Announcer:
         self._link.publish(self._topics.level(stream), text, qos=0, fleeting=True, expires_s=METER_S)
 
     def stats(self, counters: Mapping[str, Any]) -> None:
-        """Tell the node's counters; to be called every STATS_PERIOD_S."""
-        text = json.dumps(counters, ensure_ascii=False)
-        self._link.publish(self._topics.stats, text, qos=0, fleeting=True, expires_s=2 * STATS_PERIOD_S)
+        """Tell the node's counters; to be called every STATS_PERIOD_S. They go when the node does."""
+        self._link.set_state(self._topics.stats, json.dumps(counters, ensure_ascii=False), at_rest="")

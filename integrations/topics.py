@@ -82,7 +82,7 @@ class Topics:
 
     @property
     def stats(self) -> str:
-        """Counters of the node, JSON."""
+        """Counters of the node, JSON; retained while it runs."""
         return f"{self.root}/stats"
 
     @property

@@ -24,7 +24,7 @@ HEARD_PYTHON = REPOSITORY / ".venv" / "bin" / "python"
 HOME_ASSISTANT_PYTHON = os.environ.get("HEARD_HOME_ASSISTANT_PYTHON", sys.executable)
 """Runs Home Assistant: the one whose harness the tests use, or a newer one from another environment."""
 
-PATIENCE_S = 40.0
+PATIENCE_S = 60.0
 POLL_S = 0.1
 
 _T = TypeVar("_T")

@@ -153,11 +153,23 @@ async def test_levels_are_rate_limited(mosquitto: Mosquitto) -> None:
         await until(lambda: link.connected)
         for step in range(100):
             announcer.level("kitchen", level_dbfs=-30.0, noise_floor_dbfs=-60.0, now_s=step * 0.031)
-        announcer.stats({"events": 3})
-        await listener.until_payload(TOPICS.stats, '{"events": 3}')
+        link.publish("home/end", "x")
+        await listener.until_payload("home/end", "x")
         assert [json.loads(payload) for payload in listener.payloads(TOPICS.level("kitchen"))] == [
             {"dbfs": -30.0, "floor": -60.0}
         ] * 4
+
+
+async def test_counters_are_kept_while_the_node_runs(mosquitto: Mosquitto) -> None:
+    """Whoever comes later need not wait for a minute; where nothing runs, nothing counts."""
+    async with link_to(mosquitto) as link:
+        announcer = Announcer(link, TOPICS, streams=[], profiles=[])
+        announcer.stats({"events": 3})
+        await until(lambda: link.connected)
+        link.publish("home/end", "x")
+        await until(lambda: link.waiting_messages == 0)
+        assert json.loads((await retained(mosquitto))[TOPICS.stats]) == {"events": 3}
+    assert TOPICS.stats not in await retained(mosquitto)
 
 
 async def test_after_a_broker_restart_every_state_is_told_again(

@@ -52,7 +52,7 @@ class House:
 def retained_states(house: House) -> frozenset[str]:
     """Return the topics on which the node keeps states: what has to go when a part of it goes."""
     topics = house.topics
-    states = {topics.available}
+    states = {topics.available, topics.stats}
     for ear in house.ears:
         states |= {topics.status(ear.stream), topics.health(ear.stream), topics.listen_state(ear.stream)}
         states.add(topics.spectrogram(ear.stream))

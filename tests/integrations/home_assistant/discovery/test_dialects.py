@@ -89,8 +89,7 @@ def test_both_dialects_say_the_same(of: House) -> None:
 @settings(max_examples=30, deadline=None)
 def test_every_state_that_is_shown_is_cleaned_up_with_its_owner(of: House) -> None:
     """Each topic that an entity reads is one that goes with it, or one that is never retained."""
-    fleeting = {of.topics.stats}
-    fleeting |= {of.topics.event(ear.stream) for ear in of.ears}
+    fleeting = {of.topics.event(ear.stream) for ear in of.ears}
     fleeting |= {of.topics.level(ear.stream) for ear in of.ears}
     for _, each in entities(of, "single"):
         read = {each.get("state_topic"), each.get("image_topic")} - {None}
