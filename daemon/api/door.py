@@ -57,17 +57,21 @@ class ApiDoor:
         """The URLs of what it serves."""
         return Addresses(base=self._config.url(self.port or self._config.port))
 
+    def check(self) -> None:
+        """Raise OwnerError where strangers could reach it, and none of them would need a token."""
+        if not self._config.on_loopback and not self.tokens.tokens():
+            raise ApiCannotOpen(
+                f"The API may only listen on {self._config.host} once there is a token: make one with "
+                "`heard token add NAME --scope read`, or set 'host: 127.0.0.1' under 'api'."
+            )
+
     def open(self) -> None:
         """Take the port; nobody is answered yet. Raises OwnerError where it cannot be had.
 
         Where the configuration says nothing of an API, hearing is worth more: then it stays shut.
         """
+        self.check()
         api = self._config
-        if not api.on_loopback and not self.tokens.tokens():
-            raise ApiCannotOpen(
-                f"The API may only listen on {api.host} once there is a token: make one with "
-                "`heard token add NAME --scope read`, or set 'host: 127.0.0.1' under 'api'."
-            )
         try:
             self._socket = _listening(api.host, api.port)
         except OSError as error:

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from daemon.api.answers import answer
 from daemon.api.routes import API, Route
 from daemon.api.tokens import Scope
-from daemon.models.listing import known_models
 
 if TYPE_CHECKING:
     from daemon.api.house import House
@@ -61,6 +60,9 @@ class Models:
 
     async def list(self, request: web.Request) -> web.Response:
         """Answer with all of them."""
+        # Encoders' manifests take a while to import, and are rarely asked about.
+        from daemon.models.listing import known_models
+
         del request
         config, status = self._house.config, self._house.status()
         known = await self._house.workers.do(lambda: known_models(config.state_dir))

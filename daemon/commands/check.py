@@ -29,6 +29,7 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     parts = load_parts(settings)
     warnings = [
         *_broker(settings),
+        *_api(settings),
         *_useless_actions(settings, parts),
         *_deaf(parts),
         *_unknown_devices(settings),
@@ -66,6 +67,20 @@ def _broker(config: Config) -> Iterator[str]:
         config.mqtt.broker().check()
         if config.mqtt.tls is not None and config.mqtt.tls.insecure:
             yield "mqtt.tls: anybody may be the broker: its certificate is not checked ('insecure: true')"
+
+
+def _api(config: Config) -> Iterator[str]:
+    """Look who could reach the API. Raises OwnerError where it would not open."""
+    if config.api is None:
+        return
+    from daemon.api.door import ApiDoor
+
+    ApiDoor(config).check()
+    if config.api.public_url is not None and not config.api.require_token:
+        yield (
+            "api.public_url: a proxy that does not say for whom it asks lets everybody in; "
+            "'require_token: true' asks everybody for a token"
+        )
 
 
 def _useless_actions(config: Config, parts: Parts) -> Iterator[str]:
