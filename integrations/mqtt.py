@@ -126,7 +126,8 @@ class MqttLink:
     ) -> None:
         """Send a message, and return when the broker has it; cancelled before, it is not sent any more.
 
-        Raises ActionError as `publish` does, and where the broker refuses the message.
+        Raises ActionError as `publish` does, and where the broker refuses the message; where it does so for
+        now, BrokerUnavailable.
         """
         await self._outgoing.deliver(message(topic, payload, qos=qos, retain=retain, id=id))
 

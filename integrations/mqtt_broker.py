@@ -6,7 +6,7 @@ import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from aiomqtt import Client, MqttError, ProtocolVersion, Will
 from paho.mqtt.client import MQTT_LOG_ERR
@@ -33,6 +33,18 @@ ANSWER_TIMEOUT_S = 10.0
 
 CONNECT_TIMEOUT_S = 5.0
 """For each step of connecting, which a thread waits for: a stop may have to wait as long."""
+
+
+FOR_NOW = frozenset({0x80, 0x83, 0x91, 0x97})
+"""Codes of MQTT 5 for what may work later: no reason, one of the broker's own, an id in use, a quota."""
+
+
+class Refusal(NamedTuple):
+    """What a broker says of a message that it did not take."""
+
+    reason: str
+    for_now: bool = False
+    """Whether it may take the same message later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +133,7 @@ class BrokerClient(Client):
             websocket_path=broker.websocket_path,
         )
         self._has_properties = broker.protocol == "5"
-        self._refusal: str | None = None
+        self._refusal: Refusal | None = None
         self._last_error = "it closed the connection without a word"
         self._client.connect_timeout = CONNECT_TIMEOUT_S
         # Said at every try, these lines would fill the log; the last of them is why a connection broke off.
@@ -157,7 +169,7 @@ class BrokerClient(Client):
         retain: bool,
         expires_s: float | None = None,
         id: str = "",  # noqa: A002 - what it is
-    ) -> str | None:
+    ) -> Refusal | None:
         """Publish, one message at a time; return why the broker refused it, or None. Raises MqttError.
 
         Only MQTT 5 carries when a message expires, and the `id` by which a repeat of it is known.
@@ -201,7 +213,7 @@ class BrokerClient(Client):
         self, client: PahoClient, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
     ) -> None:
         if reason_code.is_failure:
-            self._refusal = str(reason_code)
+            self._refusal = Refusal(str(reason_code), for_now=reason_code.value in FOR_NOW)
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
 

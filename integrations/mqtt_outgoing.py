@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from foundation.errors import ActionError
+from foundation.errors import ActionError, BrokerUnavailable
+from integrations.mqtt_broker import Refusal
 from integrations.topics import check_topic
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ MAX_REFUSALS = 100
 MOST_HANG_UPS = 5
 """What a broker has hung up at so often is not said again: whatever waits behind it wants to be heard."""
 
-HUNG_UP = f"it hung up {MOST_HANG_UPS} times; the message may be too long for it"
+HUNG_UP = Refusal(f"it hung up {MOST_HANG_UPS} times; the message may be too long for it")
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class Outgoing:
     async def deliver(self, new: Message) -> None:
         """Say a message, and return when the broker has it; cancelled before, it is not said any more.
 
-        Raises ActionError where the broker refuses it.
+        Raises ActionError where the broker refuses it, BrokerUnavailable where it does so for now.
         """
         acknowledged = asyncio.get_running_loop().create_future()
         new = replace(new, acknowledged=acknowledged)
@@ -173,7 +174,7 @@ class Outgoing:
             if self._is_hopeless(first.topic):
                 self._one_more_try(first.topic)
                 self.dropped += 1
-                refusal: str | None = HUNG_UP
+                refusal: Refusal | None = HUNG_UP
             else:
                 refusal = await self._say(
                     client,
@@ -190,7 +191,9 @@ class Outgoing:
                 self._messages.popleft()
             _settle(first, refusal)
 
-    async def _say(self, client: BrokerClient, topic: str, payload: bytes | str, **how: Any) -> str | None:
+    async def _say(
+        self, client: BrokerClient, topic: str, payload: bytes | str, **how: Any
+    ) -> Refusal | None:
         try:
             refusal = await client.say(topic, payload, **how)
         except BaseException:
@@ -208,24 +211,23 @@ class Outgoing:
         if self._is_hopeless(topic):
             self._hang_ups[topic] = MOST_HANG_UPS - 1
 
-    def _note(self, topic: str, refusal: str | None) -> None:
+    def _note(self, topic: str, refusal: Refusal | None) -> None:
         if refusal is None:
             self.refusals.pop(topic, None)
             return
         if len(self.refusals) < MAX_REFUSALS:
-            self.refusals[topic] = refusal
+            self.refusals[topic] = refusal.reason
         if topic not in self._refusals_told and len(self._refusals_told) < MAX_REFUSALS:
             self._refusals_told.add(topic)
-            _log.warning("the MQTT broker does not let us publish to %s: %s", topic, refusal)
+            _log.warning("the MQTT broker does not let us publish to %s: %s", topic, refusal.reason)
 
 
-def _settle(said: Message, refusal: str | None) -> None:
+def _settle(said: Message, refusal: Refusal | None) -> None:
     """Tell whoever waits for a message."""
     if said.acknowledged is None or said.acknowledged.done():
         return
     if refusal is None:
         said.acknowledged.set_result(None)
-    else:
-        said.acknowledged.set_exception(
-            ActionError(f"the MQTT broker does not let us publish to {said.topic}: {refusal}")
-        )
+        return
+    text = f"the MQTT broker does not let us publish to {said.topic}: {refusal.reason}"
+    said.acknowledged.set_exception(BrokerUnavailable(text) if refusal.for_now else ActionError(text))

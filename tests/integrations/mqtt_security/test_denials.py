@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +11,11 @@ import aiomqtt
 import pytest
 
 from benchmarks.broker import Mosquitto
-from foundation.errors import ActionError
+from foundation.errors import ActionError, BrokerUnavailable
+from integrations.mqtt import MqttLink
+from integrations.mqtt_broker import Broker
 from tests.integrations.mqtt_security.brokers import (
+    AVAILABLE,
     PASSWORD,
     link_to,
     nobody_subscribes,
@@ -23,6 +28,7 @@ from tests.integrations.test_mqtt import until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from foundation.errors import HeardError
     from integrations.mqtt_broker import Protocol
 
 
@@ -110,3 +116,40 @@ async def test_a_day_old_event_is_forgotten(brokers: Callable[..., Mosquitto]) -
                     break
                 assert message.topic.value != "heard/hub/old"
     assert 590 < message.properties.MessageExpiryInterval <= 600  # type: ignore[union-attr] # it has some
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "said"),
+    [
+        (0x97, BrokerUnavailable, "home/alarm: Quota exceeded"),
+        (0x83, BrokerUnavailable, "home/alarm: Implementation specific error"),
+        (0x87, ActionError, "home/alarm: Not authorized"),
+        (0x90, ActionError, "home/alarm: Topic name invalid"),
+    ],
+)
+async def test_what_is_refused_for_now_may_be_tried_again(
+    code: int, error: type[HeardError], said: str
+) -> None:
+    """MQTT 5: an outbox keeps what a full broker, which mosquitto cannot be, does not take."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                kind, length = await reader.readexactly(2)
+                packet = await reader.readexactly(length)
+                match kind >> 4:
+                    case 1:  # CONNECT; CONNACK is the answer
+                        writer.write(b"\x20\x03\x00\x00\x00")
+                    case 3:  # PUBLISH, whose id follows the topic; PUBACK
+                        after_topic = 2 + int.from_bytes(packet[:2])
+                        verdict = code if packet[2:after_topic] == b"home/alarm" else 0
+                        writer.write(b"\x40\x03" + packet[after_topic : after_topic + 2] + bytes([verdict]))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        async with MqttLink(Broker(host=host, port=port, protocol="5"), available=AVAILABLE) as link:
+            with pytest.raises(error, match=said):
+                await link.deliver("home/alarm", "x")
+            await link.deliver("home/else", "x")
+            assert link.connections == 1
