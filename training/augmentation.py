@@ -26,7 +26,7 @@ class Chances:
     room: float = 0.4
     colour: float = 0.6
     narrow_band: float = 0.12
-    steady_noise: float = 0.5
+    steady_noise: float = 0.35
     other_sound: float = 0.35
     clipping: float = 0.05
 
@@ -87,15 +87,12 @@ def colour(rng: Generator, bins: int, rate_hz: int, *, narrow_band: float = 0.0)
     return np.interp(np.linspace(0, rate_hz / 2, bins), hz, gain).astype(np.float32)
 
 
-def steady_noise(rng: Generator, like: Audio) -> Audio:
-    """Noise [samples] of unit power: from rumble to hiss, or with the spectrum of `like`, as fans have."""
-    spectrum = np.fft.rfft(rng.standard_normal(like.size).astype(np.float32))
-    if rng.random() < 0.5:
-        spectrum *= np.abs(np.fft.rfft(like)) + 1e-6
-    else:
-        hz = np.fft.rfftfreq(like.size, 1 / DETECTION_RATE_HZ)
-        spectrum *= np.maximum(hz, 20) ** (-rng.uniform(-0.3, 1.2))
-    noise = np.fft.irfft(spectrum, like.size).astype(np.float32)
+def steady_noise(rng: Generator, samples: int) -> Audio:
+    """Noise of unit power whose spectrum falls or rises at random, from rumble to hiss."""
+    spectrum = np.fft.rfft(rng.standard_normal(samples).astype(np.float32))
+    hz = np.fft.rfftfreq(samples, 1 / DETECTION_RATE_HZ)
+    spectrum *= np.maximum(hz, 20) ** (-rng.uniform(-0.3, 1.2))
+    noise = np.fft.irfft(spectrum, samples).astype(np.float32)
     return np.asarray(noise / np.sqrt(np.mean(noise**2) + 1e-12), np.float32)
 
 
@@ -130,15 +127,15 @@ def augment(rng: Generator, crop: Audio, other: Audio, rooms: Audio, chances: Ch
         spectrum *= np.fft.rfft(rooms[int(rng.integers(len(rooms)))], size)
     heard = spectrum
     if rng.random() < chances.other_sound:
-        snr_db = rng.uniform(0, 30)
+        snr_db = rng.uniform(3, 30)
         gain = np.sqrt(loud_power(crop) / loud_power(other)) * 10 ** (-snr_db / 20)
         heard = heard + np.fft.rfft(other * gain, size)
     if rng.random() < chances.colour:
         heard = heard * colour(rng, heard.size, DETECTION_RATE_HZ, narrow_band=chances.narrow_band)
     out = np.fft.irfft(heard, size)[: crop.size].astype(np.float32)
     if rng.random() < chances.steady_noise:
-        snr_db = rng.uniform(-10, 30)
-        out = out + steady_noise(rng, other) * np.float32(np.sqrt(loud_power(out)) * 10 ** (-snr_db / 20))
+        snr_db = rng.uniform(-3, 35)
+        out = out + steady_noise(rng, crop.size) * np.float32(np.sqrt(loud_power(out)) * 10 ** (-snr_db / 20))
     level_db = rng.uniform(-50, -1) if rng.random() > chances.clipping else rng.uniform(0, 12)
     out = out / (np.abs(out).max() + 1e-9) * 10 ** (level_db / 20)
     out = out + rng.standard_normal(crop.size).astype(np.float32) * np.float32(

@@ -37,10 +37,10 @@ class Schooling:
     """One run of training."""
 
     mixtures: int = 80_000
-    steps: int = 20_000
+    steps: int = 16_000
     batch: int = 32
     peak_learning_rate: float = 2.0e-3
-    clean_share: float = 0.5
+    clean_share: float = 0.65
     """How often the student hears exactly what the teachers heard, at another level."""
     lead_share: float = 0.5
     """How often a quiet room comes before the sound: a gate opens on the hops before an onset, too."""
