@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.home_assistant.programs import HEARD_PYTHON, REPOSITORY
 SOUND = "event.heard_kitchen_sound"
 CRYING = "binary_sensor.heard_nursery_baby_crying"
 BEEPING = "binary_sensor.heard_hall_alarm_beep"
+_numbers = itertools.count(1)
 FOUR = ("flash_lights_on_alarm", "light_on_double_snap", "notify_with_clip", "thermostat_on_baby_cry")
 
 
@@ -50,8 +52,9 @@ async def automate(hass: HomeAssistant, blueprint: str, **inputs: Any) -> None:
     assert hass.states.get("automation.it").state == "on"
 
 
-def hear(hass: HomeAssistant, profile: str, event: str = "3f2a9c0d1e5b7788") -> None:
+def hear(hass: HomeAssistant, profile: str, event: str = "") -> None:
     """Let the event entity have heard something."""
+    event = event or f"{next(_numbers):016x}"
     attributes = {"event_type": profile, "id": event, "score": 0.913, "started": dt_util.utcnow().isoformat()}
     hass.states.async_set(SOUND, dt_util.utcnow().isoformat(timespec="milliseconds"), attributes)
 

@@ -19,5 +19,3 @@ MIN_VERSION: Final = (0, 1)
 
 TEACH_LAST_S: Final = 30.0
 """What the button teaches from."""
-
-DOCUMENTATION: Final = "https://github.com/heard-daemon/heard/blob/main/docs/home-assistant.md"

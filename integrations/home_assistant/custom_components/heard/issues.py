@@ -6,7 +6,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
-from .const import DOCUMENTATION, DOMAIN
+from .const import DOMAIN
 from .models import Daemon
 
 TOKEN = "token_may_too_little"  # noqa: S105 - the name of an issue
@@ -36,7 +36,6 @@ def show_issues(hass: HomeAssistant, entry: ConfigEntry, daemon: Daemon) -> None
             DOMAIN,
             issue,
             is_fixable=False,
-            learn_more_url=DOCUMENTATION,
             severity=ir.IssueSeverity.WARNING,
             translation_key=kind,
             translation_placeholders={"node": daemon.node, "error": error},
@@ -61,7 +60,6 @@ def token_may_too_little(hass: HomeAssistant, entry: ConfigEntry) -> None:
         f"{TOKEN}_{entry.entry_id}",
         data={"entry_id": entry.entry_id},
         is_fixable=True,
-        learn_more_url=DOCUMENTATION,
         severity=ir.IssueSeverity.WARNING,
         translation_key=TOKEN,
         translation_placeholders={"node": entry.title},
