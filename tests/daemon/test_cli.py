@@ -52,6 +52,7 @@ COMMANDS = [
     ("token", "add"),
     ("token", "list"),
     ("token", "remove"),
+    ("ha", "install"),
 ]
 
 

@@ -109,7 +109,9 @@ async def test_other_addresses_than_loopback_need_a_token_first(tmp_path: Path) 
         async with serving(tmp_path, api={"host": "0.0.0.0"}):
             pass
     TokenFile(tmp_path / "state").add("any", Scope.READ)
-    async with serving(tmp_path, api={"host": "0.0.0.0", "public_url": "http://127.0.0.1"}):
+    async with serving(
+        tmp_path, api={"host": "0.0.0.0", "public_url": "http://127.0.0.1", "announce": False}
+    ):
         pass
 
 
