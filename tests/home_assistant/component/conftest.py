@@ -82,7 +82,7 @@ class Daemon(Heard):
         super().start()
         try:
             until(
-                lambda: self.ask("streams")["streams"][0]["online"],
+                lambda: any(stream["online"] for stream in self.ask("streams")["streams"]),
                 what="heard to listen",
                 patience_s=START_WITHIN_S,
             )

@@ -168,3 +168,23 @@ async def test_what_only_the_owner_can_mend_becomes_a_repair(
     rules.write_text(good)
     await comes(lambda: not ir.async_get(hass).issues, what="the repair to go")
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_microphone_that_is_gone_becomes_a_repair(
+    hass: HomeAssistant, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it has been for a while; not where its owner does not want it to listen."""
+    from custom_components.heard import coordinator
+
+    monkeypatch.setattr(coordinator, "GONE_AFTER_S", 0.0)
+    nowhere = {"source": "pipe", "command": ["false"], "rate_hz": 16_000}
+    daemon.configure({**daemon.config, "streams": {**daemon.config["streams"], "attic": nowhere}})
+    await hass.async_add_executor_job(daemon.start)
+    entry = await set_up(hass, daemon)
+    [issue] = await comes(lambda: list(ir.async_get(hass).issues.values()), what="the repair")
+    assert issue.translation_key == "stream_gone"
+    assert issue.translation_placeholders["error"].startswith("attic: ")
+    off = {"entity_id": "switch.heard_attic_listening"}
+    await hass.services.async_call("switch", "turn_off", off, blocking=True)
+    await comes(lambda: not ir.async_get(hass).issues, what="the repair to go")
+    await hass.config_entries.async_unload(entry.entry_id)

@@ -87,7 +87,7 @@ def _look_after(coordinator: HeardCoordinator) -> None:
 
     @callback
     def look() -> None:
-        show_issues(hass, entry, coordinator.daemon)
+        show_issues(hass, entry, coordinator.daemon, coordinator.gone())
         if coordinator.brings_entities:
             forget_streams(hass, entry, coordinator.daemon)
             if not brings_entities(hass, entry, coordinator.daemon):

@@ -19,6 +19,8 @@ LONGEST_PAUSE_S = 60.0
 SHORTEST_PAUSE_S = 1.0
 RESUME_WITHIN_S = 60.0
 """After a longer break nothing is made up for: nobody wants to be told of an alarm an hour later."""
+GONE_AFTER_S = 60.0
+"""A camera that starts again, or a network that stumbles, is nothing to repair."""
 LEVELS_EVERY = 5
 """The daemon tells levels once a second; every fifth is enough for a graph, and little for a recorder."""
 STATUS_EVERY = 60
@@ -59,6 +61,7 @@ class HeardCoordinator:
         self._sound_listeners: list[Callable[[Sound], None]] = []
         self._clip_listeners: list[Callable[[Clip], None]] = []
         self._heard_of: dict[str, Sound] = {}
+        self._silent_since_s: dict[str, float] = {}
         self._last_id = ""
         self._told_s = 0.0
         self._said = 0
@@ -91,6 +94,11 @@ class HeardCoordinator:
         """Ask for everything again, and tell entities."""
         self.daemon = await read_daemon(self.client)
         self._updated()
+
+    def gone(self) -> list[str]:
+        """Return the streams that should deliver audio, and have not for a while."""
+        now_s = self.hass.loop.time()
+        return [name for name, since_s in self._silent_since_s.items() if now_s - since_s >= GONE_AFTER_S]
 
     def sounding(self, stream: str, profile: str) -> bool:
         """Say whether a sound goes on."""
@@ -167,6 +175,10 @@ class HeardCoordinator:
         self._said += 1
         if self._said % STATUS_EVERY == 0:
             self.daemon = replace(self.daemon, status=await self.client.status())
+        now_s = self.hass.loop.time()
+        self._silent_since_s = {
+            name: self._silent_since_s.get(name, now_s) for name, stream in streams.items() if _silent(stream)
+        }
         changed = _without_levels(streams) != _without_levels(self.daemon.streams)
         self.daemon = replace(self.daemon, streams=streams)
         if changed or self._said % LEVELS_EVERY == 0:
@@ -219,6 +231,10 @@ def _joined(listeners: list[Any], told: Any) -> CALLBACK_TYPE:
         listeners.remove(told)
 
     return leave
+
+
+def _silent(stream: Mapping[str, Any]) -> bool:
+    return bool(stream.get("listening", True) and not stream.get("online") and stream.get("problem"))
 
 
 def _without_levels(streams: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

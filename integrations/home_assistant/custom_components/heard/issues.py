@@ -19,17 +19,16 @@ _DOORS = {
 }
 """What `status` says of a door, and the issue that it means where the door has an error."""
 
-_SILENT_STREAMS = "stream_gone"
+_GONE = "stream_gone"
 
 
 @callback
-def show_issues(hass: HomeAssistant, entry: ConfigEntry, daemon: Daemon) -> None:
-    """Show every issue that there is, and take away those that are mended."""
+def show_issues(hass: HomeAssistant, entry: ConfigEntry, daemon: Daemon, gone: list[str]) -> None:
+    """Show every issue that there is, and take away those that are mended. `gone`: streams without audio."""
     wrong = {f"{kind}_{entry.entry_id}": (kind, error) for kind, error in _wrong_doors(daemon).items()}
-    for stream, state in daemon.streams.items():
-        if state.get("listening", True) and not state.get("online") and state.get("problem"):
-            key = f"{_SILENT_STREAMS}_{entry.entry_id}_{stream}"
-            wrong[key] = (_SILENT_STREAMS, f"{stream}: {state['problem']}")
+    for stream in gone:
+        problem = daemon.streams.get(stream, {}).get("problem", "")
+        wrong[f"{_GONE}_{entry.entry_id}_{stream}"] = (_GONE, f"{stream}: {problem}")
     for issue, (kind, error) in wrong.items():
         ir.async_create_issue(
             hass,
@@ -73,6 +72,6 @@ def _wrong_doors(daemon: Daemon) -> dict[str, str]:
 
 def _shown(hass: HomeAssistant, entry: ConfigEntry) -> set[str]:
     """Return the issues of an entry that `show_issues` looks after."""
-    begins = tuple(f"{kind}_{entry.entry_id}" for kind in (*_DOORS.values(), _SILENT_STREAMS))
+    begins = tuple(f"{kind}_{entry.entry_id}" for kind in (*_DOORS.values(), _GONE))
     issues = ir.async_get(hass).issues
     return {issue for domain, issue in issues if domain == DOMAIN and issue.startswith(begins)}
