@@ -113,11 +113,12 @@ def _service(announcement: Announcement) -> AsyncServiceInfo:
 
 def _addresses(host: str) -> list[str]:
     """Return the addresses under which the API is reached. Raises OSError where there are none."""
-    from zeroconf import get_all_addresses
+    import ifaddr
 
     if not ip_address(host).is_unspecified:
         return [host]
-    found = [address for address in get_all_addresses() if not ip_address(address).is_loopback]
+    known = {str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4}
+    found = sorted(address for address in known if not ip_address(address).is_loopback)
     if not found:
         raise OSError("this machine has no address in any network")
     return found

@@ -9,6 +9,7 @@ import pytest
 from zeroconf import ServiceStateChange
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
+from foundation.backoff import Backoff
 from integrations import zeroconf_announcement
 from integrations.zeroconf_announcement import SERVICE, Announcement, announced
 
@@ -84,7 +85,7 @@ async def test_a_network_that_is_not_there_yet_ends_nothing(monkeypatch: pytest.
         raise OSError("this machine has no address in any network")
 
     monkeypatch.setattr(zeroconf_announcement, "_addresses", nowhere)
-    monkeypatch.setattr(zeroconf_announcement.Backoff, "after", lambda *_: 0.01)
+    monkeypatch.setattr(Backoff, "after", lambda *_: 0.01)
     async with announced(announcement()):
         for _ in range(2):
             await asyncio.wait_for(tried.get(), PATIENCE_S)

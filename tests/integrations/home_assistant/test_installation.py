@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from daemon.cli import app
 from foundation.errors import OwnerError
-from integrations.home_assistant import installation
 from integrations.home_assistant.installation import BLUEPRINTS, COMPONENT, install
 
 
@@ -95,7 +94,7 @@ def test_what_fails_half_way_leaves_the_old_component(folder: Path, monkeypatch:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(installation.shutil, "copytree", full)
+    monkeypatch.setattr("shutil.copytree", full)
     with pytest.raises(OwnerError, match="No space left"):
         install(folder)
     assert files(folder) == before
