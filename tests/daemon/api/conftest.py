@@ -86,3 +86,10 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked
     """Give the running daemon; tests leave it as they find it."""
     async with lived_in(tmp_path_factory.mktemp("house")) as asked:
         yield asked
+
+
+@pytest_asyncio.fixture(loop_scope="package", scope="package")
+async def lobby(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked]:
+    """Give a running daemon that whoever is let in may look at."""
+    async with serving(tmp_path_factory.mktemp("lobby"), api={"requests_per_s": 10_000}) as asked:
+        yield asked

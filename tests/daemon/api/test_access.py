@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STATUS = "/api/v1/status"
 
+in_lobby = pytest.mark.asyncio(loop_scope="package")
+
 
 def bearer(secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
@@ -27,20 +29,20 @@ def is_problem(status: int, body: bytes) -> bool:
     return bool(said["status"] == status and said.keys() >= {"type", "title", "detail"})
 
 
-async def test_a_program_on_this_machine_needs_no_token(tmp_path: Path) -> None:
-    async with serving(tmp_path) as heard:
-        answer = await heard.get(STATUS)
+@in_lobby
+async def test_a_program_on_this_machine_needs_no_token(lobby: Asked) -> None:
+    answer = await lobby.get(STATUS)
 
-        assert answer.status == 200
-        assert answer.json["node"] == "hub"
-        assert answer.json["api"] == heard.url
+    assert answer.status == 200
+    assert answer.json["node"] == "hub"
+    assert answer.json["api"] == lobby.url
 
 
-async def test_whoever_speaks_for_somebody_else_needs_one(tmp_path: Path) -> None:
+@in_lobby
+async def test_whoever_speaks_for_somebody_else_needs_one(lobby: Asked) -> None:
     """A proxy on this machine lets strangers in; they are none of this machine's programs."""
-    async with serving(tmp_path) as heard:
-        for header in ("X-Forwarded-For", "Forwarded", "Via"):
-            assert (await heard.get(STATUS, headers={header: "203.0.113.9"})).status == 401
+    for header in ("X-Forwarded-For", "Forwarded", "Via"):
+        assert (await lobby.get(STATUS, headers={header: "203.0.113.9"})).status == 401
 
 
 async def test_scopes_include_those_below(tmp_path: Path) -> None:
@@ -76,13 +78,13 @@ async def test_health_needs_no_token(tmp_path: Path) -> None:
         assert (await heard.get("/metrics")).status == 401
 
 
+@in_lobby
 @pytest.mark.parametrize("name", ["evil.example", "evil.example:80", "127.0.0.2", "localhost.evil.example"])
-async def test_a_name_that_was_pointed_here_is_refused(tmp_path: Path, name: str) -> None:
-    async with serving(tmp_path) as heard:
-        answer = await heard.get("/healthz", headers={"Host": name})
+async def test_a_name_that_was_pointed_here_is_refused(lobby: Asked, name: str) -> None:
+    answer = await lobby.get("/healthz", headers={"Host": name})
 
-        assert answer.status == 421
-        assert is_problem(421, answer.body)
+    assert answer.status == 421
+    assert is_problem(421, answer.body)
 
 
 async def test_names_that_the_owner_gave_are_let_in(tmp_path: Path) -> None:
@@ -94,14 +96,14 @@ async def test_names_that_the_owner_gave_are_let_in(tmp_path: Path) -> None:
         assert (await heard.get("/healthz", headers=from_there)).status in {200, 503}
 
 
+@in_lobby
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1", "", "http://"])
-async def test_pages_of_other_origins_may_not_ask(tmp_path: Path, origin: str) -> None:
-    async with serving(tmp_path) as heard:
-        answer = await heard.get(STATUS, headers={"Origin": origin})
+async def test_pages_of_other_origins_may_not_ask(lobby: Asked, origin: str) -> None:
+    answer = await lobby.get(STATUS, headers={"Origin": origin})
 
-        assert answer.status == 403
-        assert "Access-Control-Allow-Origin" not in answer.headers
-        assert (await heard.get(STATUS, headers={"Origin": heard.url})).status == 200
+    assert answer.status == 403
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert (await lobby.get(STATUS, headers={"Origin": lobby.url})).status == 200
 
 
 async def test_other_addresses_than_loopback_need_a_token_first(tmp_path: Path) -> None:
@@ -183,6 +185,7 @@ async def raw(heard: Asked, request: bytes) -> bytes:
     return answer
 
 
+@in_lobby
 @pytest.mark.parametrize(
     "request_",
     [
@@ -195,12 +198,11 @@ async def raw(heard: Asked, request: bytes) -> bytes:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
-async def test_what_is_no_request_is_answered_with_a_problem(tmp_path: Path, request_: bytes) -> None:
-    async with serving(tmp_path) as heard:
-        answer = await raw(heard, request_)
+async def test_what_is_no_request_is_answered_with_a_problem(lobby: Asked, request_: bytes) -> None:
+    answer = await raw(lobby, request_)
 
-        head, _, body = answer.partition(b"\r\n\r\n")
-        assert b" 400 " in head.split(b"\r\n")[0]
-        assert b"application/problem+json" in head
-        assert is_problem(400, body)
-        assert (await heard.get(STATUS)).status == 200
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b" 400 " in head.split(b"\r\n")[0]
+    assert b"application/problem+json" in head
+    assert is_problem(400, body)
+    assert (await lobby.get(STATUS)).status == 200
