@@ -110,3 +110,31 @@ def test_a_false_alarm_is_told_with_a_button(house: House) -> None:
     assert answer["profile"] == "alarm_beep"
     # The tests that follow want it to be heard again.
     house.command("profiles", "undo", "alarm_beep")
+
+
+def test_a_sound_that_is_taught_with_a_button_gets_its_entities(house: House) -> None:
+    """And loses them when its profile is removed; all while everything runs."""
+    at_home = house.home_assistant
+    until(lambda: at_home.state(SOUND) not in {"unknown", "unavailable"}, what="something to teach from")
+    before = at_home.entities().keys()
+    with house.hearing("heard/hub/teach/result") as answers:
+        at_home.call("button.press", entity_id="button.heard_kitchen_teach")
+        answer = json.loads(until(answers, what="an answer")[0].payload)
+    assert answer["ok"], answer
+    name = answer["profile"]
+    threshold = f"number.heard_hub_threshold_{name}"
+    # Whether it lasts, so that it also has something to be on and off, is for the teaching to say.
+    lasting = f"binary_sensor.heard_kitchen_{name}"
+    until(lambda: threshold in at_home.entities(), what="its threshold")
+    until(lambda: name in event_types(house), what="it to be among the events that may come")
+    assert at_home.entities().keys() - before <= {threshold, lasting}
+    house.command("profiles", "remove", name)
+    until(lambda: at_home.entities().keys() == before, what="its entities to vanish")
+    assert name not in event_types(house)
+    assert not [topic for topic in house.retained() if name in topic]
+
+
+def event_types(house: House) -> list[str]:
+    """Return what may come as an event in the kitchen, as Home Assistant knows it."""
+    entity = house.home_assistant.entity(SOUND)
+    return [] if entity is None else list(entity["attributes"]["event_types"])
