@@ -38,7 +38,8 @@ class WholeHouse(House):
             cwd=REPOSITORY, check=True, capture_output=True, text=True,
         )  # fmt: skip
         self.install()
-        self._set_up(f"http://127.0.0.1:{port}", json.loads(told.stdout)["token"])
+        self.token = str(json.loads(told.stdout)["token"])
+        self._set_up(f"http://127.0.0.1:{port}")
 
     def install(self) -> None:
         """Put the component where Home Assistant finds it, as its owner would."""
@@ -68,7 +69,7 @@ class WholeHouse(House):
         except urllib.error.HTTPError:
             return False
 
-    def _set_up(self, url: str, token: str) -> None:
+    def _set_up(self, url: str) -> None:
         """Write down what Home Assistant keeps of a heard that was set up on its page."""
         path = self.place / ".storage" / "core.config_entries"
         kept: dict[str, Any] = json.loads(path.read_text())
@@ -78,7 +79,7 @@ class WholeHouse(House):
             "entry_id": "fedcba9876543210" * 2,
             "domain": "heard",
             "title": "hub",
-            "data": {"url": url, "token": token},
+            "data": {"url": url, "token": self.token},
             "unique_id": INSTALLATION,
         }
         kept["data"]["entries"].append(heard)
@@ -116,4 +117,8 @@ def test_each_thing_is_there_once_whoever_brings_it(house: WholeHouse, socket_en
     of_heard = {each for each in house.brought_by("heard") if "kitchen" in each}
     assert of_heard == of_mqtt
     there.is_in("switch.heard_kitchen_listening", "on")
-    assert "custom_components.heard" not in there.tail()
+    said = there.log.read_text()
+    assert house.token not in said + house.heard.log.read_text()
+    # Neither errors nor what Home Assistant says of components that use what it will take away.
+    assert "custom_components.heard" not in said
+    assert "custom integration 'heard'" not in said
