@@ -99,7 +99,7 @@ class Live:
 
     async def server_sent(self, request: web.Request) -> web.StreamResponse:
         """Answer with events until the client leaves or is let go."""
-        listener, hello = self._listen(request, request.headers.get("Last-Event-ID"))
+        listener, hello, number = self._listen(request, request.headers.get("Last-Event-ID"))
         try:
             response = web.StreamResponse(
                 headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
@@ -108,7 +108,7 @@ class Live:
             _hold_little(request)
             listener.when_let_go(lambda: _abort(request))
             with suppress(ConnectionError):
-                await response.write(f"event: hello\nid: {self._feed.number}\ndata: {hello}\n\n".encode())
+                await response.write(f"event: hello\nid: {number}\ndata: {hello}\n\n".encode())
                 await self._send_events(listener, response)
         finally:
             self._leave(listener)
@@ -121,7 +121,7 @@ class Live:
         )
         if not response.can_prepare(request):
             raise Refused(426, "this address speaks WebSocket", headers={"Upgrade": "websocket"})
-        listener, hello = self._listen(request, None)
+        listener, hello, _ = self._listen(request, None)
         try:
             await response.prepare(request)
             _hold_little(request)
@@ -175,8 +175,8 @@ class Live:
         except TimeoutError:
             self._feed.let_go_of(listener, f"did not read for {SEND_WITHIN_S:.0f} s")
 
-    def _listen(self, request: web.Request, last: str | None) -> tuple[Listener, str]:
-        """Return a new listener, and what it is greeted with. Raises Refused."""
+    def _listen(self, request: web.Request, last: str | None) -> tuple[Listener, str, int]:
+        """Return a listener, what it is greeted with, and behind which message it goes on. Raises Refused."""
         wanted = query_as(request, LiveQuery).last_event_id
         if wanted is None and last is not None and last.isascii() and last.isdigit():
             wanted = min(int(last[:19]), 2**62)
@@ -188,16 +188,18 @@ class Live:
         listener, whole = self._feed.listen(request.remote or "somebody", after=wanted)
         self._open[listener] = request.get(TOKEN)
         status = self._house.status()
+        # What was missed follows; a listener that breaks off before that has to be told it again.
+        number = wanted if wanted is not None and whole else self._feed.number
         hello = {
             "type": "hello",
             "node": status.node,
             "version": status.version,
             "id": status.id,
-            "seq": self._feed.number,
+            "seq": number,
             "resumed": wanted is not None and whole,
             "streams": streams_now(self._house),
         }
-        return listener, json_text(hello)
+        return listener, json_text(hello), number
 
     def _leave(self, listener: Listener) -> None:
         self._feed.leave(listener)

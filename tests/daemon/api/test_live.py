@@ -74,10 +74,11 @@ async def test_a_listener_that_comes_back_misses_nothing(tmp_path: Path) -> None
             number, _ = await until(told, "event")
         await heard.until_heard(2)
         async with listening(heard, headers={"Last-Event-ID": number}) as told:
-            _, hello = await until(told, "hello")
+            again, hello = await until(told, "hello")
             later, event = await until(told, "event")
 
         assert hello["resumed"]
+        assert again == number
         assert int(later) == int(number) + 1
         assert event["event"]["phase"] == "ended"
 
