@@ -41,7 +41,8 @@ test-home-assistant: $(VENV)/.for-developing $(HOME_ASSISTANT_VENV)/.ready
 # The same of discovery with a release that knows the dialect of devices. It needs Python 3.13 and a C++ compiler.
 test-home-assistant-2025: $(VENV)/.for-developing $(HOME_ASSISTANT_VENV)/.ready $(HOME_ASSISTANT_2025_VENV)/.ready
 	HEARD_HOME_ASSISTANT_PYTHON=$(HOME_ASSISTANT_2025_VENV)/bin/python \
-	    $(HOME_ASSISTANT_PYTEST) $(HOME_ASSISTANT_TESTS)/discovery $(ARGS)
+	    $(HOME_ASSISTANT_PYTEST) $(HOME_ASSISTANT_TESTS)/discovery \
+	    $(HOME_ASSISTANT_TESTS)/component/test_beside_discovery.py $(ARGS)
 
 lint: $(VENV)/.for-developing
 	$(VENV)/bin/ruff check .
