@@ -72,8 +72,13 @@ class Gatekeeper:
         raise Refused(421, "this heard does not go by that name: add it to 'hosts' under 'api'")
 
     def _check_origin(self, request: web.Request) -> None:
+        """Refuse what a page elsewhere lets a browser send: that it may come from here means nothing then."""
         origins = request.headers.getall("Origin", [])
         if not origins:
+            # Browsers say so of forms, too, where they leave the origin out.
+            from_elsewhere = request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
+            if from_elsewhere and request.method not in {"GET", "HEAD"}:
+                raise Refused(403, "pages of other origins may not ask")
             return
         origin = origins[0].lower()
         netloc = origin.partition("://")[2]

@@ -106,6 +106,16 @@ async def test_pages_of_other_origins_may_not_ask(lobby: Asked, origin: str) -> 
     assert (await lobby.get(STATUS, headers={"Origin": lobby.url})).status == 200
 
 
+@in_lobby
+async def test_a_form_on_a_page_elsewhere_changes_nothing(lobby: Asked) -> None:
+    """A link from there may be followed; what changes something may not be sent."""
+    for site in ("cross-site", "same-site"):
+        headers = {"Sec-Fetch-Site": site}
+        assert (await lobby.get(STATUS, headers=headers)).status == 200
+        refused = await lobby.ask("POST", "/api/v1/profiles/whistle/undo", headers=headers)
+        assert refused.status == 403
+
+
 async def test_other_addresses_than_loopback_need_a_token_first(tmp_path: Path) -> None:
     with pytest.raises(ApiCannotOpen, match="heard token add"):
         async with serving(tmp_path, api={"host": "0.0.0.0"}):
