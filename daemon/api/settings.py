@@ -81,5 +81,10 @@ class ApiConfig(Settings):
 
     def names(self) -> frozenset[str]:
         """Return the host names that a request may be addressed to."""
-        public = URL(self.public_url).host if self.public_url is not None else None
-        return frozenset({*LOOPBACK_NAMES, self.host, *self.hosts, *([public.lower()] if public else [])})
+        names = {*LOOPBACK_NAMES, self.host, *self.hosts}
+        if public := URL(self.url(self.port)).host:
+            names.add(public.lower())
+        if not self.on_loopback and (machine := platform.node().lower()):
+            # What this machine is called in its own network, which no page elsewhere can have point at it.
+            names |= {machine, f"{machine.partition('.')[0]}.local"}
+        return frozenset(names)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import socket
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,15 @@ async def test_names_that_the_owner_gave_are_let_in(tmp_path: Path) -> None:
             assert (await heard.get("/healthz", headers={"Host": name})).status in {200, 503}, name
         from_there = {"Host": "heard.example.org", "Origin": "https://heard.example.org"}
         assert (await heard.get("/healthz", headers=from_there)).status in {200, 503}
+
+
+async def test_a_machine_goes_by_its_own_name_in_its_network(tmp_path: Path) -> None:
+    """The URLs that heard gives away lead to it."""
+    TokenFile(tmp_path / "state").add("any", Scope.READ)
+    async with serving(tmp_path, api={"host": "0.0.0.0", "announce": False}) as heard:
+        given = (await heard.get(STATUS)).json["api"].removeprefix("http://")
+        for name in (given, f"{platform.node().partition('.')[0]}.local"):
+            assert (await heard.get(STATUS, headers={"Host": name})).status == 200, name
 
 
 @in_lobby
