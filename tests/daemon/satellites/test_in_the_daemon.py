@@ -15,6 +15,7 @@ from daemon.app import App
 from daemon.status import ask_status
 from tests.daemon.home import Witness, configuration, parts
 from tests.daemon.satellites.test_wake import FORM, answer, chunks, say, with_whistle
+from tests.daemon.sources.microphone_service import service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-async def serve_whistle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def serve_whistle(writer: asyncio.StreamWriter) -> None:
     """Be a microphone in front of which somebody whistles once, and that then hears nothing more."""
     for event in (AudioStart(**FORM), *chunks(with_whistle())):
         await async_write_event(event.event(), writer)
@@ -36,22 +37,16 @@ async def serve_whistle(_reader: asyncio.StreamReader, writer: asyncio.StreamWri
 
 async def test_hears_a_satellites_microphone_and_wakes_another_one(tmp_path: Path) -> None:
     """A stream's sound is an event; a satellite's sound is the satellite's own, and nobody else's."""
-    microphone = await asyncio.start_server(serve_whistle, "127.0.0.1", 0)
     port = free_port()
-    config = configuration(
-        tmp_path,
-        {
-            "bedroom": {
-                "source": "wyoming",
-                "uri": f"tcp://127.0.0.1:{microphone.sockets[0].getsockname()[1]}",
-            }
-        },
-        wyoming={"wake": {"port": port, "profiles": ["whistle"]}},
-    )
     witness = Witness()
-    app = App(config, parts(), observers=[witness])
-    daemon = asyncio.create_task(app.run())
-    async with asyncio.timeout(PATIENCE_S), microphone:
+    async with asyncio.timeout(PATIENCE_S), service(serve_whistle) as microphone:
+        config = configuration(
+            tmp_path,
+            {"bedroom": {"source": "wyoming", "uri": f"tcp://127.0.0.1:{microphone}"}},
+            wyoming={"wake": {"port": port, "profiles": ["whistle"]}},
+        )
+        app = App(config, parts(), observers=[witness])
+        daemon = asyncio.create_task(app.run())
         while not witness.events:  # noqa: ASYNC110 - observers are called, they do not wait
             await asyncio.sleep(0.01)
         before = len(witness.events)

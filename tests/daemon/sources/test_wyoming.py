@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,32 +19,12 @@ from daemon.sources.wyoming import WyomingSource
 from daemon.streams.capture import Capture
 from daemon.streams.inbox import Inbox
 from foundation.errors import AudioDeviceError, SourceStalled
+from tests.daemon.sources.microphone_service import service
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
     from detectors.types import AudioBlock
 
-    Serve = Callable[[asyncio.StreamWriter], Awaitable[None]]
-
 STALL_S = 0.3
-
-
-@asynccontextmanager
-async def service(serve: Serve) -> AsyncIterator[int]:
-    """Serve every connection on a port of its own."""
-
-    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await serve(writer)
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
 
 
 async def say(writer: asyncio.StreamWriter, *events: Any) -> None:
