@@ -132,6 +132,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
                     np.random.default_rng((options.seed, 0)),
                     encoder=encoder,
                     bank=bank,
+                    stock=stock,
                     false_alarms_per_hour=per_hour,
                 )
             except TooFewTakes as error:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from detectors.encoders import Encoder
     from detectors.types import SoundEvent
     from fewshot_profiles.bank import BackgroundBank
+    from fewshot_profiles.profile import Profile
 
 PROFILES = ("baby_crying", "glass_breaking", "fireworks")
 """As in the task, but that nobody sells gun shots under a free licence: fireworks stand for them."""
@@ -99,6 +100,7 @@ def measure_class(
     rows: Sequence[Recording],
     encoder: Encoder,
     bank: BackgroundBank,
+    stock: Sequence[Profile],
     options: argparse.Namespace,
 ) -> ClassResult:
     """Teach one sound several times and hear its share of the mixtures each time."""
@@ -115,6 +117,7 @@ def measure_class(
                 np.random.default_rng((options.seed, draw)),
                 encoder=encoder,
                 bank=bank,
+                stock=stock,
                 false_alarms_per_hour=options.false_alarms_per_hour,
             )
         )
@@ -188,10 +191,11 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     options = parser.parse_args(argv)
     rows = read_recordings(options.data, options.where)
     encoder = load_encoder(options.encoder)
-    _, bank = read_stock(encoder.id)
+    stock, bank = read_stock(encoder.id)
     try:
         classes = {
-            name: measure_class(name, rows, encoder, bank, options) for name in options.profile or PROFILES
+            name: measure_class(name, rows, encoder, bank, stock, options)
+            for name in options.profile or PROFILES
         }
     except (CannotMix, TooFewTakes) as error:
         raise SystemExit(str(error)) from error

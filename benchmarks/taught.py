@@ -91,7 +91,7 @@ def taught_sounds(  # noqa: PLR0913 - what is taught, from what, and how often
     for sound, draw in progress(wanted, "Teaching"):
         rng = np.random.default_rng((seed, draw))
         try:
-            taught = teach(events_of(rows, sound), shots, rng, encoder=encoder, bank=bank)
+            taught = teach(events_of(rows, sound), shots, rng, encoder=encoder, bank=bank, stock=stock)
         except TooFewTakes:
             continue
         result = enroll(
@@ -99,7 +99,7 @@ def taught_sounds(  # noqa: PLR0913 - what is taught, from what, and how often
             [example.file for example in taught.examples],
             encoder=encoder,
             bank=bank,
-            others=[profile for profile in stock if profile.name != sound],
+            others=stock,
         )
         others = list(_readable(taught.others))
         if others:

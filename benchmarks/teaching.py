@@ -45,12 +45,14 @@ def teach(
     *,
     encoder: Encoder,
     bank: BackgroundBank,
+    stock: Sequence[Profile] = (),
     false_alarms_per_hour: float = FALSE_ALARMS_PER_HOUR,
 ) -> Taught:
-    """Enrol `shots` clips, each of another take. Raises TooFewTakes if nothing would be left to ask about.
+    """Enrol `shots` clips, each of another take, in the company of stock profiles.
 
-    An example that is refused is replaced, as its message asks for; but nobody goes on recording for ever:
-    after `shots` replacements, those that are left have to do, two at least.
+    Raises TooFewTakes if nothing would be left to ask about. An example that is refused is replaced, as its
+    message asks for; but nobody goes on recording for ever: after `shots` replacements, those that are left
+    have to do, two at least.
     """
     of_take: dict[str, list[Recording]] = {}
     for clip in clips:
@@ -71,6 +73,7 @@ def teach(
                 [example.file for example in examples],
                 encoder=encoder,
                 bank=bank,
+                others=stock,
             )
         except ExampleError as error:
             named = [example for example in examples if str(example.file) in str(error)] or examples

@@ -6,7 +6,7 @@ Heads are fitted against it and thresholds calibrated on it. It ships as one fil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,16 @@ class BackgroundBank:
     scaling: Scaling
     hours: float
     """How much sound the ambient rows stand for."""
+
+    def where(self, keep: NDArray[np.bool_]) -> BackgroundBank:
+        """Return the chosen rows, and the part of the hours that they stand for."""
+        return replace(
+            self,
+            embeddings=self.embeddings[keep],
+            recording=self.recording[keep],
+            ambient=self.ambient[keep],
+            hours=self.hours * float(self.ambient[keep].sum()) / float(self.ambient.sum()),
+        )
 
     def write(self, path: Path) -> None:
         """Write one npz: the embeddings as bytes, scaled for each dimension."""

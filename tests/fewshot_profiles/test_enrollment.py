@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import soundfile
 from benchmarks.encoders import LogMelStatistics
 from detectors.types import DETECTION_RATE_HZ
 from fewshot_profiles.bank import BackgroundBank
+from fewshot_profiles.calibration import logit
 from fewshot_profiles.embedding import embed_clip
 from fewshot_profiles.enrollment import EnrollmentResult, Teaching, enroll
 from fewshot_profiles.matcher import Matcher
@@ -170,3 +172,29 @@ def test_any_rate_and_channels(
     samples = np.repeat(np.concatenate([np.zeros(rate_hz // 2), bell])[:, None], channels, axis=1)
     file = _wav(tmp_path / "bell.wav", samples, rate_hz)
     assert _enroll([file], encoder, bank).verdicts[0].sounds == 1
+
+
+def test_what_the_bank_holds_of_the_same_sound_is_no_background(
+    chimes: list[Path], encoder: LogMelStatistics, bank: BackgroundBank
+) -> None:
+    """Other people's bells, which a ready-made profile knows, do not make one's own bell deaf."""
+    others = [embed_clip(encoder, tone(hz), DETECTION_RATE_HZ).hops[6:12] for hz in (870.0, 905.0, 940.0)]
+    with_bells = replace(
+        bank,
+        embeddings=np.concatenate([bank.embeddings, *others]),
+        recording=np.concatenate([bank.recording, np.repeat(np.arange(100, 103, dtype=np.int32), 6)]),
+        ambient=np.concatenate([bank.ambient, np.ones(18, dtype=bool)]),
+    )
+    learnt = _enroll(chimes, encoder, bank).profile
+    ready_made = replace(learnt, name="bell", embedded=replace(learnt.embedded, variant=None))
+    teaching = Teaching(name="my_bell", false_alarms_per_hour=6.0)
+    alone = enroll(teaching, chimes, encoder=encoder, bank=with_bells)
+    beside = enroll(teaching, chimes, encoder=encoder, bank=with_bells, others=[ready_made])
+    heard = embed_clip(encoder, tone(907.0, level=0.2), DETECTION_RATE_HZ).hops
+
+    def clearance(result: EnrollmentResult) -> float:
+        head = result.profile.detector.head
+        return float(head.logits(heard).max()) - logit(result.profile.threshold)
+
+    assert clearance(beside) > clearance(alone)
+    assert clearance(beside) > 0
