@@ -206,7 +206,7 @@ async def test_a_fault_of_ours_in_one_stream_leaves_the_other_alone(
             raise ZeroDivisionError
         return original(settings)
 
-    monkeypatch.setattr("daemon.app.open_source", faulty)
+    monkeypatch.setattr("daemon.rooms.open_source", faulty)
     good, bad = recording(tmp_path / "good.wav"), recording(tmp_path / "faulty.wav")
     config = configuration(tmp_path, {"faulty": file_stream(bad), "good": file_stream(good)})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,8 +21,12 @@ LOOPBACK = ["127.0.0.1"]
 PATIENCE_S = 10.0
 
 
+NODE = f"Küche 1.Stock {os.getpid()}"
+"""Of this process alone: others may look around on loopback at the same time."""
+
+
 def announcement(**changed: Any) -> Announcement:
-    said = {"installation": "0" * 32, "node": "Küche 1.Stock", "version": "0.1.0", "port": 8765}
+    said = {"installation": "0" * 32, "node": NODE, "version": "0.1.0", "port": 8765}
     return Announcement(**{**said, "host": "127.0.0.1", **changed})
 
 
@@ -36,7 +41,8 @@ class Found:
         self.browser = AsyncServiceBrowser(eyes.zeroconf, SERVICE, handlers=[self._changed])
 
     def _changed(self, *, name: str, state_change: ServiceStateChange, **_: Any) -> None:
-        self.seen[state_change].put_nowait(name)
+        if name.startswith(NODE.replace(".", "-")):
+            self.seen[state_change].put_nowait(name)
 
     async def next(self, change: ServiceStateChange) -> str:
         return await asyncio.wait_for(self.seen[change].get(), PATIENCE_S)
@@ -63,7 +69,7 @@ async def test_it_is_found_and_taken_back(found: Found) -> None:
         info = await found.info(name)
         assert info.parsed_addresses() == LOOPBACK
         assert info.port == 8765
-        assert info.decoded_properties == {"id": "0" * 32, "node": "Küche 1.Stock", "version": "0.1.0"}
+        assert info.decoded_properties == {"id": "0" * 32, "node": NODE, "version": "0.1.0"}
     assert await found.next(ServiceStateChange.Removed) == name
 
 

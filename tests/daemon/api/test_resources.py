@@ -331,8 +331,9 @@ async def test_rules_that_are_sent_see_neither_files_nor_the_environment(
         answer = await house.ask("POST", f"{API}/rules/check", data=text, headers=media)
         assert answer.status == 200
         assert answer.json["ok"] is False
-        for secret in ("hush", "root:", "on_bell", "/tmp"):
-            assert secret not in answer.body.decode().replace(text, "").replace(str(outside), "")
+        # The path that was asked for comes back, cut short; nothing of where heard keeps its own.
+        for secret in ("hush", "root:", "on_bell", str(house.config.state_dir)):
+            assert secret not in answer.body.decode()
     good = await house.ask("POST", f"{API}/rules/check", data=RULES, headers=media)
     assert (good.json["ok"], good.json["rules"]) == (True, ["on_bell", "never"])
     assert (await house.ask("POST", f"{API}/rules/check", data=b"\xff", headers=media)).status == 422

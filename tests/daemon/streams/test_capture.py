@@ -238,6 +238,7 @@ async def test_a_stream_that_is_switched_off_has_no_source_open(
         needed_at_start=True,
         listening=False,
     )
+    opened_before = _Microphone.opened
     running = asyncio.create_task(capture.run())
     async with asyncio.timeout(5.0):
         await capture.tried.wait()
@@ -258,7 +259,7 @@ async def test_a_stream_that_is_switched_off_has_no_source_open(
     await _until(lambda: capture.online)
     capture.listen(on=False)
     capture.listen(on=True)
-    await _until(lambda: _Microphone.opened == 3 and capture.online)
+    await _until(lambda: _Microphone.opened == opened_before + 3 and capture.online)
     assert (capture.health, _Microphone.open_now, capture.reopened) == (Health.OK, 1, 0)
     running.cancel()
     await asyncio.wait({running})
