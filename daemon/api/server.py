@@ -20,6 +20,7 @@ from daemon.api.live import Live
 from daemon.api.models import Models
 from daemon.api.problems import answer_with_problems, problem
 from daemon.api.profiles import Profiles
+from daemon.api.rule_trials import RuleTrials
 from daemon.api.rules import Rules
 from daemon.api.streams import Streams
 from daemon.api.system import System
@@ -93,6 +94,7 @@ class Server:
             self._live,
             Profiles(house),
             Rules(house),
+            RuleTrials(house),
             Evidence(house),
             Models(house),
         )

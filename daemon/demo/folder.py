@@ -25,6 +25,7 @@ streams:
 profiles: [profiles]
 rules: rules.d
 mqtt: {{host: {host}, port: {port}}}
+api: null # a heard that runs as a service has the port
 evidence: {{folder: evidence, before_s: 5, after_s: 5}}
 log_level: warning
 """
