@@ -46,6 +46,7 @@ class Announcer:
         self._sounding: dict[str, set[str]] = {}
         self._streams = tuple(streams)
         self._profiles: frozenset[str] = frozenset()
+        self._gone: frozenset[str] = frozenset()
         for stream in self._streams:
             self.status(stream, online=False)
         self.listens_for(profiles)
@@ -53,6 +54,7 @@ class Announcer:
     def listens_for(self, profiles: Iterable[str]) -> None:
         """Give every profile its states, and take away those of profiles that are gone."""
         known, self._profiles = self._profiles, frozenset(profiles)
+        self._gone = (self._gone | known) - self._profiles
         for stream in self._streams:
             for profile in sorted(self._profiles - known):
                 self._link.set_state(self._topics.state(stream, profile), "OFF", at_rest="OFF")
@@ -64,6 +66,9 @@ class Announcer:
         """Tell what was heard, and whether the sound goes on."""
         payload = json.dumps(event_payload(event, clip_url=clip_url), ensure_ascii=False)
         self._link.publish(self._topics.event(event.stream), payload, qos=1, expires_s=NEWS_S)
+        if event.profile in self._gone:
+            # A sound that went on when its profile was taken away ends after its state has gone.
+            return
         topic = self._topics.state(event.stream, event.profile)
         sounding = self._sounding.setdefault(topic, set())
         if event.phase is Phase.STARTED:

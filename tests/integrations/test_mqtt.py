@@ -146,6 +146,22 @@ async def test_a_state_is_on_until_the_last_sound_has_ended(mosquitto: Mosquitto
         assert (await retained(mosquitto))[TOPICS.state("kitchen", "glass breaking")] == "ON"
 
 
+async def test_a_sound_that_outlasts_its_profile_leaves_no_state_behind(mosquitto: Mosquitto) -> None:
+    """Its end is still told; what was taken away stays away, until the profile is there again."""
+    async with listening(mosquitto) as listener, link_to(mosquitto) as link:
+        announcer = Announcer(link, TOPICS, streams=["kitchen"], profiles=["glass breaking"])
+        state = TOPICS.state("kitchen", "glass breaking")
+        announcer.event(sound())
+        await listener.until_payload(state, "ON")
+        announcer.listens_for([])
+        announcer.event(sound(phase=Phase.ENDED, end_s=11.0))
+        await listener.until(lambda _: len(listener.payloads(TOPICS.event("kitchen"))) == 2)
+        await until(lambda: link.waiting_messages == 0)
+        assert state not in await retained(mosquitto)
+        announcer.listens_for(["glass breaking"])
+        await listener.until_payload(state, "OFF")
+
+
 async def test_levels_are_rate_limited(mosquitto: Mosquitto) -> None:
     """A hundred levels in three seconds become four messages."""
     async with listening(mosquitto) as listener, link_to(mosquitto) as link:
