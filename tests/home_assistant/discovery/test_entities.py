@@ -131,7 +131,7 @@ def test_a_sound_that_is_taught_with_a_button_gets_its_entities(house: House) ->
     house.command("profiles", "remove", name)
     until(lambda: at_home.entities().keys() == before, what="its entities to vanish")
     until(lambda: name not in event_types(house), what="it to be no longer among the events that may come")
-    until(lambda: not [topic for topic in house.retained() if name in topic], what=lambda: f"{[topic for topic in house.retained() if name in topic]} to be gone")
+    until(lambda: not [topic for topic in house.retained() if name in topic], what="its topics to be gone")
 
 
 def event_types(house: House) -> list[str]:
