@@ -17,7 +17,7 @@ from daemon.api.problems import Refused, not_found
 from daemon.api.routes import API, Route
 from daemon.api.tokens import Scope
 from daemon.learning.report_page import report_page
-from daemon.learning.requests import Enroll, Lesson, Missed, Oversight, ProfileName
+from daemon.learning.requests import LEAST_PER_DAY, Enroll, Lesson, Missed, Oversight, ProfileName
 from fewshot_profiles.archive import MAX_BYTES, SUFFIX
 from fewshot_profiles.enrollment import MAX_EXAMPLES
 from fewshot_profiles.folder import NAME_PATTERN
@@ -119,7 +119,7 @@ EXAMPLES_FORM: dict[str, Any] = {
         },
         "description": {"type": "string"},
         "tags": {"type": "string", "description": "With commas between them."},
-        "false_alarms_per_day": {"type": "number", "exclusiveMinimum": 0},
+        "false_alarms_per_day": {"type": "number", "minimum": LEAST_PER_DAY},
         "add": {
             "type": "boolean",
             "description": "Add to the profile that is there. Default: where you have taught one.",

@@ -9,8 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from fewshot_profiles.folder import NAME_PATTERN
 
 MOST_SECONDS = 600.0
+LEAST_PER_DAY = 1e-4
+"""Once in thirty years: nobody can tell whether a stricter promise is kept."""
 
 ProfileName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+PerDay = Annotated[float, Field(ge=LEAST_PER_DAY)]
 Tag = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 
@@ -34,7 +37,7 @@ class Lesson(LastSeconds):
     event: str | None = None
     description: str = ""
     tags: tuple[Tag, ...] = ()
-    false_alarms_per_day: Annotated[float, Field(gt=0)] | None = None
+    false_alarms_per_day: PerDay | None = None
     add: bool = False
     """Teach a profile that is there one more of its sound."""
     keep_audio: bool = True
@@ -56,7 +59,7 @@ class Guided(_Request):
     count: Annotated[int, Field(ge=1, le=20)] = 5
     description: str = ""
     tags: tuple[Tag, ...] = ()
-    false_alarms_per_day: Annotated[float, Field(gt=0)] | None = None
+    false_alarms_per_day: PerDay | None = None
     add: bool = False
     keep_audio: bool = True
 
@@ -95,7 +98,7 @@ class KeepPromise(_Request):
 
     do: Literal["promise"] = "promise"
     name: ProfileName
-    false_alarms_per_day: Annotated[float, Field(gt=0)]
+    false_alarms_per_day: PerDay
 
 
 class AskReport(_Request):
