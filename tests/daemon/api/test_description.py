@@ -176,7 +176,7 @@ async def test_nothing_that_is_asked_is_a_fault_of_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3_600)
+@pytest.mark.timeout(600)
 async def test_nothing_that_is_asked_for_long_is_a_fault_of_ours(tmp_path: Path) -> None:
-    """The same, a hundred times as often."""
-    await fuzzed(tmp_path, examples=200, within_s=3_000.0)
+    """The same, for minutes."""
+    await fuzzed(tmp_path, examples=50, within_s=120.0)
