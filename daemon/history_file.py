@@ -7,9 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from daemon.sqlite_files import set_aside
+from daemon.sqlite_files import check, set_aside
 from detectors.types import Decider, Phase, SoundEvent
-from foundation.errors import StateFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -162,16 +161,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise sqlite3.DatabaseError(found)
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise StateFolderError(f"{path} was written by a newer heard (schema {version}); use that one")
-    database.execute("PRAGMA journal_mode = WAL")
-    # In WAL mode a killed process loses nothing that was committed, and a power cut at most the last commits,
-    # never the file: a flush to the disk for every event would wear out SD cards for little.
-    database.execute("PRAGMA synchronous = NORMAL")
+    check(database, path, SCHEMA_VERSION)
     with database:
         # One transaction: a file that was cut off between two columns would fit no schema.
         database.execute("BEGIN")

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from foundation.errors import StateFolderError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
+
+
+def check(database: sqlite3.Connection, path: Path, newest_schema: int) -> None:
+    """Make an opened file ready to be written to, in WAL mode.
+
+    Raises sqlite3.DatabaseError where it is damaged, StateFolderError where a newer heard wrote it.
+    """
+    found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > newest_schema:
+        raise StateFolderError(f"{path} was written by a newer heard (schema {version}); use that one")
+    database.execute("PRAGMA journal_mode = WAL")
+    # A killed process loses nothing that was committed to the log: the kernel has it. A power cut loses
+    # at most the last commits, never the file; FULL would wait for the disk each time, and wear out SD cards.
+    database.execute("PRAGMA synchronous = NORMAL")
 
 
 def set_aside(path: Path, what: str, fault: str) -> None:

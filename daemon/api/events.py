@@ -61,7 +61,7 @@ Moment = Annotated[
 
 
 class EventQuery(BaseModel):
-    """Which events are wanted."""
+    """Which events, or clips of events, are wanted."""
 
     model_config = ConfigDict(extra="forbid")
     profile: str | None = None

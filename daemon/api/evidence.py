@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import hdrs, web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from daemon.api.answers import answer
-from daemon.api.events import MOST_EVENTS, Moment, unix_seconds
+from daemon.api.events import EventQuery, unix_seconds
 from daemon.api.limits import query_as
 from daemon.api.problems import Refused, not_found
 from daemon.api.routes import API, EVENT_ID, Route
@@ -29,19 +29,6 @@ KEPT_HEADERS = {
     "Cache-Control": "private, no-cache",
     "Content-Disposition": "inline",
 }
-
-
-class EvidenceQuery(BaseModel):
-    """Which clips are wanted."""
-
-    model_config = ConfigDict(extra="forbid")
-    profile: str | None = None
-    stream: str | None = None
-    since: Moment | None = None
-    until: Moment | None = None
-    limit: Annotated[int, Field(ge=1, le=MOST_EVENTS)] = 100
-    cursor: Annotated[str, Field(max_length=120)] | None = None
-    """What an answer called `next`."""
 
 
 class Sidecar(BaseModel):
@@ -100,7 +87,7 @@ class Evidence:
             Route(
                 method="GET", path=f"{API}/evidence", name="list_evidence", scope=Scope.READ,
                 summary="The clips that were kept, the newest first", handler=self.list,
-                query=EvidenceQuery, returns=EvidencePage,
+                query=EventQuery, returns=EvidencePage,
             ),
             Route(
                 method="GET", path=f"{API}/evidence/verify", name="verify_evidence", scope=Scope.READ,
@@ -125,7 +112,7 @@ class Evidence:
 
     async def list(self, request: web.Request) -> web.Response:
         """Answer with a page."""
-        wanted = query_as(request, EvidenceQuery)
+        wanted = query_as(request, EventQuery)
 
         def read() -> dict[str, Any]:
             found = list(islice(self._wanted(wanted), wanted.limit + 1))
@@ -169,7 +156,7 @@ class Evidence:
         findings = await self._house.workers.do(verify)
         return answer({"ok": not findings, "findings": findings})
 
-    def _wanted(self, wanted: EvidenceQuery) -> Iterator[KeptClip]:
+    def _wanted(self, wanted: EventQuery) -> Iterator[KeptClip]:
         since = "" if wanted.since is None else utc_text(unix_seconds(wanted.since))
         until = None if wanted.until is None else utc_text(unix_seconds(wanted.until))
         after = None if wanted.cursor is None else tuple(wanted.cursor.split(" ", 1))

@@ -13,8 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.sqlite_files import set_aside
-from foundation.errors import StateFolderError
+from daemon.sqlite_files import check, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -261,18 +260,8 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise sqlite3.DatabaseError(found)
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise StateFolderError(f"{path} was written by a newer heard (schema {version}); use that one")
-    database.execute("PRAGMA journal_mode = WAL")
-    # A killed process loses nothing that was committed to the log: the kernel has it. Only a power cut could,
-    # and `flush` bounds that. FULL would wait for the disk between every sound and its message, and wear out
-    # SD cards.
-    database.execute("PRAGMA synchronous = NORMAL")
-    # `flush` does that when nobody waits for it.
+    check(database, path, SCHEMA_VERSION)
+    # `flush` does that when nobody waits for it, and bounds what a power cut could lose.
     database.execute("PRAGMA wal_autocheckpoint = 0")
     database.executescript(_SCHEMA)
     database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
