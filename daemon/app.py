@@ -163,7 +163,7 @@ class App:
                 model_ears.closed(stream)
                 # A stream that is open again already has a ring of its own.
                 if not senses.captures[stream].online:
-                    lasting.recorder.close(stream)
+                    doors.recorder.close(stream)
         await model_ears.settled()
         await second.settled()
 
@@ -203,7 +203,7 @@ class App:
             sources={stream: settings.source for stream, settings in config.streams.items()},
             tally=self._tally,
             history=lasting.history,
-            recorder=lasting.recorder,
+            recorder=doors.recorder,
             outbox=doors.outbox,
             link=doors.link,
             discovery=config.mqtt is not None and config.mqtt.discovery.spoken is not None,

@@ -51,19 +51,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lasting:
-    """What outlives the daemon: switches, history, clips."""
+    """What outlives the daemon: switches, history."""
 
     switches: Switches
     history: History
-    recorder: EvidenceRecorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """The ways out, and the full audio model, whom rules can ask as well."""
+    """The ways out, evidence among them, and the full audio model, whom rules can ask as well."""
 
     link: MqttLink | None
     announcer: Announcer | None
+    recorder: EvidenceRecorder
     home: HomeAssistant | None
     second: SecondEars
     outbox: Outbox
@@ -139,22 +139,11 @@ class Site:
 
 async def enter_lasting(site: Site) -> Lasting:
     """Open what was kept. Raises OwnerError where it cannot be read."""
-    config, enter = site.config, site.stack.enter_async_context
-    switches = Switches(config.state_dir / FILE_NAME, streams=config.streams)
+    switches = Switches(site.config.state_dir / FILE_NAME, streams=site.config.streams)
     switches.rules_are(site.parts.rules)
     switches.profiles_are(site.parts.profiles)
-    history = await enter(History(config.state_dir / "history.sqlite"))
-    recorder = EvidenceRecorder(
-        EvidenceStore(
-            config.evidence_folder, limits=config.evidence.limits(), heard_version=version("heard")
-        ),
-        before_s=config.evidence.before_s,
-        after_s=config.evidence.after_s,
-        encoder_id=str(site.parts.encoder.id),
-        on_stored=site.stored,
-        remember_s=config.remember_s,
-    )
-    return Lasting(switches=switches, history=history, recorder=await enter(recorder))
+    history = await site.stack.enter_async_context(History(site.config.state_dir / "history.sqlite"))
+    return Lasting(switches=switches, history=history)
 
 
 async def enter_doors(site: Site, lasting: Lasting) -> Doors:
@@ -164,14 +153,16 @@ async def enter_doors(site: Site, lasting: Lasting) -> Doors:
     announcer = None if link is None else announcer_on(link, config, parts)
     if link is not None:
         site.observers.extend(newest_pictures(link, config))
+    # Behind the link, which has to tell of the clips that are stored when everything stops.
+    recorder = await enter(_recorder(site))
     home = await enter_home_assistant(config, site.stack)
     second = await enter(
         SecondEars(
             config.audio_model,
-            lasting.recorder,
+            recorder,
             descriptions=dict.fromkeys(names_heard(config, parts.profiles), "")
             | {profile.name: profile.description for profile in parts.profiles},
-            on_caption=partial(_captioned, lasting, announcer),
+            on_caption=partial(_captioned, lasting.history, recorder, announcer),
         )
     )
     webhooks = await enter_webhooks(config, site.stack)
@@ -179,12 +170,18 @@ async def enter_doors(site: Site, lasting: Lasting) -> Doors:
     for sound in outbox.sounds():
         lasting.history.record(sound)
     dispatcher = ActionDispatcher(
-        {**doors(config, lasting.recorder, link, home, webhooks), **second.doors()},
+        {**doors(config, recorder, link, home, webhooks), **second.doors()},
         outbox=outbox,
         on_done=site.acted,
     )
     return Doors(
-        link=link, announcer=announcer, home=home, second=second, outbox=outbox, dispatcher=dispatcher
+        link=link,
+        announcer=announcer,
+        recorder=recorder,
+        home=home,
+        second=second,
+        outbox=outbox,
+        dispatcher=dispatcher,
     )
 
 
@@ -204,7 +201,7 @@ async def enter_mind(site: Site, lasting: Lasting, doors: Doors) -> Mind:
     )
     reach = Reach(
         history=lasting.history,
-        recorder=lasting.recorder,
+        recorder=doors.recorder,
         dispatcher=doors.dispatcher,
         announcer=doors.announcer,
         journal=rulebook.journal,
@@ -218,7 +215,7 @@ async def enter_mind(site: Site, lasting: Lasting, doors: Doors) -> Mind:
         School(
             config,
             parts.encoder,
-            lasting.recorder,
+            doors.recorder,
             in_force=parts.profiles,
             switches=lasting.switches,
             adopt=lambda profiles: _listened_for(names_heard(config, profiles), doors.announcer, rule_files),
@@ -234,18 +231,32 @@ async def enter_senses(site: Site, lasting: Lasting, doors: Doors, mind: Mind, i
         ModelEars(
             None if config.audio_model is None else config.audio_model.listening,
             doors.second.model,
-            lasting.recorder,
+            doors.recorder,
             profiles=mind.profiles,
             folders=[*config.profiles, config.taught_folder],
             onward=lambda event: doors.second.hear(event, mind.rulebook.reactions.on_event),
         )
     )
-    captures = _captures(config, lasting, inbox)
+    captures = _captures(config, lasting.switches, doors.recorder, inbox)
     satellites = await enter(
         Satellites(config, site.parts.encoder, lambda: lasting.switches.as_set(mind.profiles()))
     )
     lasting.switches.on_change(satellites.look_at_profiles)
     return Senses(captures=captures, model_ears=model_ears, satellites=satellites)
+
+
+def _recorder(site: Site) -> EvidenceRecorder:
+    config = site.config
+    return EvidenceRecorder(
+        EvidenceStore(
+            config.evidence_folder, limits=config.evidence.limits(), heard_version=version("heard")
+        ),
+        before_s=config.evidence.before_s,
+        after_s=config.evidence.after_s,
+        encoder_id=str(site.parts.encoder.id),
+        on_stored=site.stored,
+        remember_s=config.remember_s,
+    )
 
 
 def _rule_files(
@@ -262,14 +273,15 @@ def _rule_files(
     return RuleFiles(config.rules, read=read, in_force=site.parts.rules, adopt=adopt)
 
 
-def _captures(config: Config, lasting: Lasting, inbox: Inbox) -> dict[str, Capture]:
-    switches = lasting.switches
+def _captures(
+    config: Config, switches: Switches, recorder: EvidenceRecorder, inbox: Inbox
+) -> dict[str, Capture]:
     captures = {
         stream: Capture(
             stream,
             open_source=partial(open_source, settings),
             inbox=inbox,
-            recorder=lasting.recorder,
+            recorder=recorder,
             patient=settings.source == "file",
             needed_at_start=len(config.streams) == 1,
             listening=switches.listening(stream),
@@ -285,9 +297,11 @@ def _captures(config: Config, lasting: Lasting, inbox: Inbox) -> dict[str, Captu
     return captures
 
 
-def _captioned(lasting: Lasting, announcer: Announcer | None, caption: Caption) -> None:
-    lasting.history.record(caption.event)
-    lasting.recorder.told(caption.event)
+def _captioned(
+    history: History, recorder: EvidenceRecorder, announcer: Announcer | None, caption: Caption
+) -> None:
+    history.record(caption.event)
+    recorder.told(caption.event)
     if announcer is not None:
         announcer.caption(
             caption.event, caption=caption.text, question=caption.question, rule=caption.rule_id

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import socket
+import time
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,9 @@ import soundfile
 import soxr
 
 from daemon.app import App
+from daemon.evidence.clips import Clip
 from daemon.evidence.recorder import EvidenceRecorder
+from daemon.evidence.store import EvidenceStore
 from daemon.history import History
 from daemon.parts import Parts, load_rule_set
 from daemon.sources.opening import open_source
@@ -163,8 +167,34 @@ async def test_stops_in_the_reverse_order_of_starting(
 
     await run(configuration(tmp_path, streams, mqtt=broker))
 
-    names = ["History", "EvidenceRecorder", "MqttLink"]
+    names = ["History", "MqttLink", "EvidenceRecorder"]
     assert journal == [f"+{name}" for name in names] + [f"-{name}" for name in reversed(names)]
+
+
+async def test_tells_of_a_clip_that_is_stored_while_it_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mosquitto: Mosquitto
+) -> None:
+    """The link outlives the recorder: the broker has the last clip's picture, however slow the disk is."""
+    store = EvidenceStore.store
+
+    def slowly(self: EvidenceStore, clip: Clip) -> Path:
+        time.sleep(1.0)
+        return store(self, clip)
+
+    monkeypatch.setattr(EvidenceStore, "store", slowly)
+    config = configuration(
+        tmp_path,
+        {"yard": file_stream(recording(tmp_path / "yard.wav", ends_sounding=True))},
+        evidence={"save": "all"},
+        mqtt={"host": mosquitto.host, "port": mosquitto.port},
+    )
+
+    witness = await run(config)
+
+    [clip] = witness.clips
+    told = await retained(mosquitto)
+    assert base64.b64decode(told["heard/hub/yard/spectrogram"]) == clip.with_suffix(".png").read_bytes()
+    assert told["heard/hub/available"] == "stopped"
 
 
 def _write_down(monkeypatch: pytest.MonkeyPatch, resource: Any, journal: list[str]) -> None:
