@@ -22,6 +22,7 @@ from benchmarks.estimates import wilson
 from benchmarks.report import arguments, progress, publish
 from daemon.sources.settings import CabinSettings
 from daemon.streams.cabin import Cabin
+from daemon.streams.wall_clock import Timeline
 from detectors.cabin_cues import BANDS
 from detectors.gate import GateSettings
 from detectors.types import DETECTION_RATE_HZ, AudioBlock, Phase, SoundEvent
@@ -184,7 +185,7 @@ def _outcome(names: set[str], right: str) -> str:
 
 
 def _heard(cabin: Cabin, scene: Scene, microphones: int) -> list[SoundEvent]:
-    ear = cabin.ear("car", rate_hz=DETECTION_RATE_HZ, channels=microphones, epoch_s=0.0)
+    ear = cabin.ear("car", rate_hz=DETECTION_RATE_HZ, channels=microphones, timeline=Timeline(0.0))
     block = AudioBlock(samples=scene.samples[:microphones], rate_hz=DETECTION_RATE_HZ, start=0)
     events = ear.accept(block) + ear.close()
     return [event for event in events if event.phase is Phase.STARTED]

@@ -83,6 +83,8 @@ def _work(
                 channels=opening.channels,
                 epoch_s=opening.epoch_s,
             )
+        for course in delivery.courses:
+            pipeline.correct(delivery.stream, course)
     blocks = {delivery.stream: delivery.block for delivery in deliveries if delivery.block is not None}
     events = ended + pipeline.accept(blocks)
     readings = {stream: reading for stream in blocks if (reading := pipeline.reading(stream)) is not None}

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from daemon.streams.cabin import Cabin, CabinEar
 from daemon.streams.listening import Listening, Task
 from daemon.streams.sounding import SCORE_DECIMALS, sound_event
+from daemon.streams.wall_clock import Course, Timeline
 from detectors import gate, segmenter
 from detectors.encoders import Encoder
 from detectors.framing import Framer
 from detectors.segmenter_plan import SegmenterSettings, plan
-from detectors.types import AudioBlock, HopScores, SoundEvent
+from detectors.types import HOP_S, AudioBlock, HopScores, SoundEvent
 from detectors.voice import VoiceDetector
 from fewshot_profiles.matcher import Matcher
 
@@ -45,8 +46,10 @@ class StreamReading:
     """Of these, how many the encoder heard."""
     opened_hop: int | None = None
     """The first hop since the gate opened the last time; None: it never has."""
+    spoken_hop: int | None = None
+    """Where the speech began that is going on, whatever the gate does; None: nobody speaks."""
     epoch_s: float = 0.0
-    """Unix seconds of the stream's first sample."""
+    """What to add to seconds of the stream, so that they are Unix time."""
     profiles: tuple[str, ...] = ()
     """What is listened for."""
     newest_scores: NDArray[np.float32] | None = field(default=None, compare=False)
@@ -105,16 +108,21 @@ class Pipeline:
         """Begin a stream, whose first sample sounded at `epoch_s` (Unix seconds)."""
         if stream in self._streams:
             raise ValueError(f"stream {stream} is open already")
+        timeline = Timeline(epoch_s)
         self._streams[stream] = Listening(
             name=stream,
-            epoch_s=epoch_s,
+            timeline=timeline,
             framer=Framer(rate_hz=rate_hz, channels=channels),
             voice=VoiceDetector(),
             encoder_state=self._encoder.initial_state(),
             segmenter_state=segmenter.initial_state(len(self._matcher.names)),
         )
         if (cabin := self._cabin_of(stream)) is not None:
-            self._ears[stream] = cabin.ear(stream, rate_hz=rate_hz, channels=channels, epoch_s=epoch_s)
+            self._ears[stream] = cabin.ear(stream, rate_hz=rate_hz, channels=channels, timeline=timeline)
+
+    def correct(self, stream: str, course: Course) -> None:
+        """Tell the time of a stream by `course`; to be called before the audio that it concerns."""
+        self._streams[stream].timeline.follow(course)
 
     def accept(self, blocks: Mapping[str, AudioBlock]) -> list[SoundEvent]:
         """Take the next block of any of the streams; return what they decide, in order of time."""
@@ -157,7 +165,8 @@ class Pipeline:
             hops=state.hops,
             encoder_hops=state.encoder_hops,
             opened_hop=state.opened_hop,
-            epoch_s=state.epoch_s,
+            spoken_hop=state.spoken_hop,
+            epoch_s=state.timeline.epoch_at(state.hops * HOP_S),
             profiles=self._matcher.names,
             newest_scores=state.scores if heard.reading.open else None,
         )
@@ -248,7 +257,7 @@ class Pipeline:
             transition,
             self._matcher,
             stream=stream.name,
-            epoch_s=stream.epoch_s,
+            timeline=stream.timeline,
             decided_hop=decided_hop,
         )
 

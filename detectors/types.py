@@ -73,8 +73,8 @@ class Decider(StrEnum):
 class SoundEvent:
     """A fact: on this stream, this profile's sound began or ended.
 
-    Seconds with the suffix `_s` count from the stream's first sample; `epoch_s` is that sample's wall-clock
-    time (Unix seconds), which the source read once.
+    Seconds with the suffix `_s` count from the stream's first sample. `epoch_s` makes Unix time of them: when
+    that sample sounded, by the clock as it was known at the onset.
     """
 
     id: str

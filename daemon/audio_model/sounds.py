@@ -56,9 +56,10 @@ class ModelSounds:
     def _known_already(self, look: Look, profile: str) -> bool:
         """Whether the profile itself has told of this sound."""
         known = self._known.get((look.segment.stream, profile))
-        if known is None or known.epoch_s != look.segment.epoch_s or known.onset_s > look.end_s:
+        epoch_s = look.segment.epoch_s
+        if known is None or known.onset_at > epoch_s + look.end_s:
             return False
-        return known.end_s is None or known.end_s >= look.start_s
+        return known.ended_at is None or known.ended_at >= epoch_s + look.start_s
 
     def _end(self, segment: Segment, name: str, end_s: float) -> None:
         event = segment.sounds.pop(name)

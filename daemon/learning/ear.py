@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daemon.streams.listening import Listening, Task
+    from daemon.streams.wall_clock import Timeline
     from detectors.encoders import EncoderId
     from detectors.types import SoundEvent
     from fewshot_profiles.matcher import Matcher
@@ -82,7 +83,8 @@ class _StreamEar:
     wanted: float = 0.0
     """How much that one wants to be kept."""
     hops_told: int = 0
-    epoch_s: float = 0.0
+    timeline: Timeline | None = None
+    """Of the stream as it was opened last."""
 
     def begins(self, block: int) -> bool:
         """Tell whether another block begins; the best moment of the one before goes to the reservoir."""
@@ -127,6 +129,7 @@ class Ear:
                 if not ear.begins(index // BLOCK_HOPS) and wanted[row] <= ear.wanted:
                     continue
                 ear.wanted = wanted[row]
+                end_s = (index + 1) * HOP_S
                 taken = best is not None and near[row] >= 1.0
                 ear.moment = Moment(
                     # A view would keep the whole batch in memory for as long as the row is kept.
@@ -134,7 +137,7 @@ class Ear:
                     over_floor_db=float(over[row]),
                     nearness=float(near[row]),
                     taken_for=matcher.names[int(best[row])] if taken and best is not None else "",
-                    at_s=stream.epoch_s + (index + 1) * HOP_S,
+                    at_s=stream.timeline.epoch_at(end_s) + end_s,
                 )
 
     def decided(self, events: Sequence[SoundEvent]) -> list[Remembered]:
@@ -191,8 +194,8 @@ class Ear:
         return [now] if ear.before is None else [ear.before, now]
 
     def _count_time(self, ear: _StreamEar, stream: Listening) -> None:
-        if stream.epoch_s != ear.epoch_s or stream.hops < ear.hops_told:
-            ear.epoch_s, ear.hops_told, ear.block = stream.epoch_s, 0, -1
+        if stream.timeline is not ear.timeline:
+            ear.timeline, ear.hops_told, ear.block = stream.timeline, 0, -1
             ear.recent.clear()
         ear.reservoir.listen(stream.hops - ear.hops_told)
         ear.hops_told = stream.hops

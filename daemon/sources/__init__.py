@@ -34,7 +34,7 @@ class AudioSource(Protocol):
 
     @property
     def epoch_s(self) -> float:
-        """Unix seconds of the first sample; `nan` until the first block. Read once, never corrected."""
+        """Unix seconds of the first sample, read when it came; `nan` until the first block."""
 
     @property
     def dropped_samples(self) -> int:

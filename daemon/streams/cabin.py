@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from daemon.config import Config
     from daemon.sources.settings import CabinSettings
+    from daemon.streams.wall_clock import Timeline
     from fewshot_profiles.profile import Profile
 
 SOONEST_HOPS = 6
@@ -47,18 +48,18 @@ class Cabin:
     gate: gate.GateSettings
     matchers: Mapping[int, CabinMatcher]
 
-    def ear(self, stream: str, *, rate_hz: int, channels: int, epoch_s: float) -> CabinEar:
-        """Return who listens to the stream, whose first sample sounded at `epoch_s`."""
-        return CabinEar(self, stream, rate_hz=rate_hz, channels=channels, epoch_s=epoch_s)
+    def ear(self, stream: str, *, rate_hz: int, channels: int, timeline: Timeline) -> CabinEar:
+        """Return who listens to the stream, whose time `timeline` tells."""
+        return CabinEar(self, stream, rate_hz=rate_hz, channels=channels, timeline=timeline)
 
 
 class CabinEar:
     """Hears one stream; the first two channels count."""
 
-    def __init__(self, cabin: Cabin, stream: str, *, rate_hz: int, channels: int, epoch_s: float) -> None:
+    def __init__(self, cabin: Cabin, stream: str, *, rate_hz: int, channels: int, timeline: Timeline) -> None:
         self._cabin = cabin
         self._stream = stream
-        self._epoch_s = epoch_s
+        self._timeline = timeline
         self._framers = [Framer(rate_hz=rate_hz, channels=1) for _ in range(min(channels, 2))]
         self._matcher = cabin.matchers[len(self._framers)]
         matcher = self._matcher.matcher
@@ -128,7 +129,7 @@ class CabinEar:
                 transition,
                 self._matcher.matcher,
                 stream=self._stream,
-                epoch_s=self._epoch_s,
+                timeline=self._timeline,
                 decided_hop=self._hops - 1,
             )
             for transition in transitions

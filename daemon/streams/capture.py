@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from daemon.streams.health import Health, HealthMeter
 from daemon.streams.inbox import Inbox, Opening
+from daemon.streams.wall_clock import ClockWatch
 from foundation.backoff import Backoff
 from foundation.errors import AudioDeviceError, HeardError, OwnerError, SourceStalled
 
@@ -64,6 +65,7 @@ class Capture:
         self._patient = patient
         self._needed_at_start = needed_at_start
         self._meter = HealthMeter()
+        self._watch: ClockWatch | None = None
         self._dropped_before = 0
         self._dropped_by_source = 0
         self._on = asyncio.Event()
@@ -153,7 +155,8 @@ class Capture:
             try:
                 async for block in source.blocks():
                     if not self.listening:
-                        break
+                        # The limit ends this session; found closing already, it would cut that short.
+                        continue
                     if not self.online:
                         self._begin(source)
                     self._accept(block, source)
@@ -174,16 +177,25 @@ class Capture:
         self._recorder.open(self.stream, rate_hz=source.rate_hz, channels=source.channels)
         opening = Opening(rate_hz=source.rate_hz, channels=source.channels, epoch_s=source.epoch_s)
         self._inbox.opened(self.stream, opening)
+        # What can wait is no live audio: when it comes says nothing about the time.
+        self._watch = None if self._patient else ClockWatch(epoch_s=source.epoch_s)
 
     def _accept(self, block: AudioBlock, source: AudioSource) -> None:
         self._recorder.accept(self.stream, block)
         self._meter.observe(block)
         self.received_samples += block.samples.shape[1]
+        self._look_at_the_clock(block)
         crowded_out = self._inbox.put(self.stream, block)
         if crowded_out or source.dropped_samples > self._dropped_by_source:
             self._meter.lost_audio()
         self._dropped_before += crowded_out
         self._dropped_by_source = source.dropped_samples
+
+    def _look_at_the_clock(self, block: AudioBlock) -> None:
+        end_s = (block.start + block.samples.shape[1]) / block.rate_hz
+        course = None if self._watch is None else self._watch.arrived(end_s, time.time())
+        if course is not None:
+            self._inbox.correct(self.stream, course)
 
     def _lost(self, problem: str) -> None:
         """Note why there is no audio; say it once for as long as it is the same."""

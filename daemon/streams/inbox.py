@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from daemon.streams.wall_clock import Course
 from detectors.types import AudioBlock
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Delivery:
     block: AudioBlock | None
     """All that is contiguous, in one piece."""
     closed: bool
+    courses: tuple[Course, ...] = ()
+    """By which the time of this audio, and of what follows, is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,10 @@ class _Lane:
     """One stream's part."""
 
     def __init__(self) -> None:
-        self.items: deque[Opening | AudioBlock | _Closing] = deque()
+        self.items: deque[Opening | Course | AudioBlock | _Closing] = deque()
         self.waiting_s = 0.0
 
-    def put(self, item: Opening | AudioBlock | _Closing) -> None:
+    def put(self, item: Opening | Course | AudioBlock | _Closing) -> None:
         self.items.append(item)
         if isinstance(item, AudioBlock):
             self.waiting_s += _seconds(item)
@@ -76,10 +79,13 @@ class _Lane:
         opening: Opening | None = None
         closed = False
         blocks: list[AudioBlock] = []
+        courses: list[Course] = []
         while self.items and not closed:
             match self.items[0]:
                 case Opening() as item:
                     opening = item
+                case Course() as course:
+                    courses.append(course)
                 case AudioBlock() as block:
                     if blocks and _end(blocks[-1]) != block.start:
                         break
@@ -88,7 +94,9 @@ class _Lane:
                 case _Closing():
                     closed = True
             self.items.popleft()
-        return Delivery(stream=stream, opening=opening, block=_joined(blocks), closed=closed)
+        return Delivery(
+            stream=stream, opening=opening, block=_joined(blocks), closed=closed, courses=tuple(courses)
+        )
 
 
 class Inbox:
@@ -112,6 +120,10 @@ class Inbox:
         """Begin `stream`; its blocks follow."""
         self._lanes[stream].put(opening)
         self._something.set()
+
+    def correct(self, stream: str, course: Course) -> None:
+        """Tell the time of `stream` by `course` from now on; the blocks that it concerns follow."""
+        self._lanes[stream].put(course)
 
     def put(self, stream: str, block: AudioBlock) -> int:
         """Add `block`; return how many older samples of the stream had to go for it."""

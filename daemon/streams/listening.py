@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from detectors import gate
+from detectors.voice import RUN_HOPS, SpeechRun
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from daemon.streams.wall_clock import Timeline
     from detectors.framing import Framer
     from detectors.segmenter import SegmenterState
     from detectors.types import AudioBlock, Hop
@@ -49,7 +51,7 @@ class Listening:
     """Everything that one stream carries from hop to hop."""
 
     name: str
-    epoch_s: float
+    timeline: Timeline
     framer: Framer
     voice: VoiceDetector
     encoder_state: NDArray[np.float32]
@@ -61,6 +63,9 @@ class Listening:
     scores: NDArray[np.float32] | None = None
     opened_hop: int | None = None
     """The first hop that was heard since the gate opened the last time."""
+    speech_run: SpeechRun = field(default_factory=SpeechRun)
+    spoken_hop: int | None = None
+    """Where the speech began that is going on; None: nobody speaks."""
     hops: int = 0
     encoder_hops: int = 0
 
@@ -81,6 +86,10 @@ class Listening:
         """Gate one hop. Behind a shut gate it waits for as long as the encoder may still warm up on it."""
         self.gate_state, reading = gate.step(self.gate_state, hop, settings)
         heard = Heard(hop=hop, reading=reading, speech=self.voice.step(hop))
+        if not self.speech_run.step(speech=heard.speech):
+            self.spoken_hop = None
+        elif self.spoken_hop is None:
+            self.spoken_hop = max(0, hop.index + 1 - RUN_HOPS)
         self.preroll.append(heard)
         if reading.open:
             afresh = self.newest is None or not self.newest.reading.open

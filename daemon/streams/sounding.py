@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from detectors.types import DETECTION_RATE_HZ, HOP_SAMPLES, SoundEvent, event_id
 
 if TYPE_CHECKING:
+    from daemon.streams.wall_clock import Timeline
     from detectors.segmenter import Transition
     from fewshot_profiles.matcher import Matcher
 
@@ -17,11 +18,12 @@ LEVEL_DECIMALS = 1
 
 
 def sound_event(
-    transition: Transition, matcher: Matcher, *, stream: str, epoch_s: float, decided_hop: int
+    transition: Transition, matcher: Matcher, *, stream: str, timeline: Timeline, decided_hop: int
 ) -> SoundEvent:
     """Return the fact: a profile of `matcher` began or ended, known once `decided_hop` was there."""
     profile = matcher.names[transition.profile]
     end = transition.end_sample
+    epoch_s = timeline.epoch_of(profile, transition.onset_sample, transition.phase)
     return SoundEvent(
         id=event_id(stream=stream, profile=profile, epoch_s=epoch_s, onset_sample=transition.onset_sample),
         phase=transition.phase,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from detectors.types import AudioBlock
 
 _RATE_HZ = 16_000
+_EPOCH_S = 1_700_000_000.0
 
 
 class _Script:
@@ -109,6 +111,24 @@ async def test_opens_a_stalled_source_again(
     assert capture.reopened == 2
     assert capture.problem == ""
     assert caplog.messages.count("kitchen: no audio for 5 s; trying again") == 2
+
+
+async def test_tells_the_time_by_this_machines_clock(
+    inbox: Inbox, recorder: EvidenceRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that counts too fast is put right, from the audio on that comes then."""
+    seconds = iter(range(1, 100))
+    monkeypatch.setattr(
+        capture_module, "time", SimpleNamespace(time=lambda: _EPOCH_S + 1.1 * next(seconds), monotonic=float)
+    )
+    minute = np.zeros((1, 60 * _RATE_HZ), np.float32)
+    source = MemorySource(minute, rate_hz=_RATE_HZ, block_samples=_RATE_HZ, epoch_s=_EPOCH_S)
+
+    await _capture(inbox, recorder, _Script(lambda: source)).run()
+
+    [delivery] = await _all(inbox)
+    assert [course.from_s for course in delivery.courses] == [30.0, 60.0]
+    assert delivery.courses[0].epoch_at(60.0) == pytest.approx(_EPOCH_S + 0.05)
 
 
 async def test_waits_for_a_microphone_that_comes_late(
@@ -208,8 +228,8 @@ class _Microphone(MemorySource):
     open_now = 0
     opened = 0
 
-    def __init__(self) -> None:
-        super().__init__(np.full((1, 1_600), 0.1, np.float32), rate_hz=_RATE_HZ)
+    def __init__(self, seconds: float = 0.1) -> None:
+        super().__init__(np.full((1, round(seconds * _RATE_HZ)), 0.1, np.float32), rate_hz=_RATE_HZ)
 
     async def __aenter__(self) -> Self:
         _Microphone.open_now += 1
@@ -286,10 +306,13 @@ async def test_a_missing_microphone_is_not_looked_for_while_it_is_switched_off(
 async def test_switching_while_a_source_takes_its_time_to_close(
     inbox: Inbox, recorder: EvidenceRecorder
 ) -> None:
-    """Whatever was said last holds in the end."""
+    """Whatever was said last holds in the end, and nothing interrupts the closing."""
     closing = asyncio.Event()
 
     class _Slow(_Microphone):
+        def __init__(self) -> None:
+            super().__init__(seconds=100.0)
+
         async def __aexit__(self, *details: object) -> None:
             await closing.wait()
             await super().__aexit__(*details)
