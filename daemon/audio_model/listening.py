@@ -1,4 +1,4 @@
-"""The full audio model as a pair of ears of its own: it is asked what everything is that opens a gate.
+"""The full audio model as a pair of ears of its own: it is asked what opens a gate, and what is spoken.
 
 Profiles go on deciding as they do, within milliseconds and whatever becomes of the model. Its sounds come in
 addition, later; a sound that both hear is told once, by whoever was first.
@@ -98,7 +98,7 @@ class ModelEars:
         return not self.on or self._sounds.is_news(event)
 
     def readings(self, readings: Mapping[str, StreamReading]) -> None:
-        """Look at every stream whose gate is open."""
+        """Look at every stream whose gate is open, or on which somebody speaks."""
         for stream, reading in readings.items() if self.on else ():
             looks, ended = self._segments.read(stream, reading)
             for look in looks:

@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from daemon.pipeline import StreamReading
 
 FIRST_S = 1.0
-"""After the gate has opened: enough of a sound to know it by, and no more to wait for."""
+"""After it began: enough of a sound to know it by, and no more to wait for."""
 AGAIN_S = 4.0
 """Between two looks at what goes on."""
 LONGEST_S = 5.0
 BEFORE_S = 0.5
-"""Seconds before the gate opened that are heard, too."""
+"""Seconds before it began that are heard, too."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Segment:
-    """From the opening of a stream's gate to its shutting."""
+    """From the opening of a stream's gate, or from the first word behind a shut one, until both are over."""
 
     stream: str
     epoch_s: float
@@ -48,7 +48,11 @@ class Look:
 
 
 class Segments:
-    """Follows the gates of all streams."""
+    """Follows the gates and the voices of all streams.
+
+    A gate that opens begins another segment, so that what opened it is looked at soon. One that shuts while
+    somebody speaks does not end it.
+    """
 
     def __init__(self) -> None:
         self._open: dict[str, Segment] = {}
@@ -56,18 +60,18 @@ class Segments:
     def read(self, stream: str, reading: StreamReading) -> tuple[list[Look], Segment | None]:
         """Take the newest reading; return what is to be heard now, and the segment that ended with it."""
         now_s = reading.hops * HOP_S
-        opened_s = None if reading.opened_hop is None else reading.opened_hop * HOP_S
+        opened_s = _opened_s(reading)
         looks: list[Look] = []
         segment = self._open.get(stream)
         ended: Segment | None = None
-        if segment is not None and (not reading.gate_open or segment.opened_s != opened_s):
-            segment.shut_s = opened_s if reading.gate_open and opened_s is not None else now_s
+        if segment is not None and not _goes_on(segment, reading):
+            segment.shut_s = now_s if opened_s is None else opened_s
             if segment.looked_s == segment.opened_s:
                 # It was over before it was looked at.
                 looks.append(_look(segment, segment.shut_s, reading))
             ended = self._open.pop(stream)
             segment = None
-        if segment is None and reading.gate_open and opened_s is not None:
+        if segment is None and opened_s is not None:
             segment = self._open[stream] = Segment(
                 stream=stream, epoch_s=reading.epoch_s, opened_s=opened_s, looked_s=opened_s
             )
@@ -90,6 +94,18 @@ class Segments:
     def close_all(self) -> list[Segment]:
         """End every stream."""
         return [segment for stream in list(self._open) if (segment := self.close(stream)) is not None]
+
+
+def _opened_s(reading: StreamReading) -> float | None:
+    """Return when what is to be heard now began; None: nothing is."""
+    hop = reading.opened_hop if reading.gate_open else reading.spoken_hop
+    return None if hop is None else hop * HOP_S
+
+
+def _goes_on(segment: Segment, reading: StreamReading) -> bool:
+    if reading.gate_open:
+        return segment.opened_s == _opened_s(reading)
+    return reading.spoken_hop is not None
 
 
 def _patience_s(segment: Segment) -> float:

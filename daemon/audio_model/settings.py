@@ -33,7 +33,7 @@ class VerifyConfig(Settings):
 
 
 class ListenConfig(Settings):
-    """The model is asked what everything is that opens a gate. Used with `mode: listen`."""
+    """The model is asked what everything is that opens a gate or is spoken. Used with `mode: listen`."""
 
     profiles: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     """What it listens for. Default: every profile."""
@@ -114,7 +114,7 @@ class AudioModelConfig(Settings):
     threads: Annotated[Integer, Field(ge=1, le=256)] = 1
     """Cores that it may use."""
     mode: Literal["verify", "listen"] = "verify"
-    """Whether it is asked about what profiles heard only, or about everything that opens a gate."""
+    """Whether it is asked about what profiles heard only, or about all that opens a gate or is spoken."""
     listen: ListenConfig = ListenConfig()
     """How it listens, with `mode: listen`."""
     verify: Mapping[Name, VerifyConfig] = {}

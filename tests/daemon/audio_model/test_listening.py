@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from daemon.app import App
 from daemon.audio_model.child import ModelPlace
@@ -77,6 +78,24 @@ async def test_what_no_profile_knows_is_told_by_the_model(tmp_path: Path) -> Non
     assert start.score == pytest.approx(0.731, abs=1e-3)
     assert end.end_s is not None
     assert 3.5 < end.end_s < 7.5
+
+
+@pytest.mark.usefixtures("stand_in")
+async def test_speech_is_told_where_the_gate_stays_shut(tmp_path: Path, shared: Path) -> None:
+    """Nothing is loud enough for this gate, and so the profiles hear nothing."""
+    sentence = min((shared / "audio" / "librispeech").rglob("*.opus"))
+    speech, _ = soundfile.read(sentence, dtype="float32", frames=6 * 48_000)
+    samples = np.concatenate([hiss(3.0), soxr.resample(speech, 48_000, DETECTION_RATE_HZ), hiss(4.0)])
+    soundfile.write(tmp_path / "yard.wav", samples, DETECTION_RATE_HZ)
+    config = listening(tmp_path, tmp_path / "yard.wav")
+    deaf = config.gate.model_copy(update={"lowest_dbfs": 0.0})
+
+    witness = await run(config.model_copy(update={"gate": deaf}))
+
+    starts = [event for event in witness.events if event.phase is STARTED]
+    assert {event.decided_by for event in starts} == {Decider.AUDIO_MODEL}
+    assert starts[0].onset_s == pytest.approx(3.2, abs=0.6)
+    assert sum(event.phase is ENDED for event in witness.events) == len(starts)
 
 
 @pytest.mark.usefixtures("stand_in")

@@ -30,6 +30,7 @@ def reading(at_s: float, opened_s: float | None, **values: Any) -> StreamReading
         hops=round(at_s / HOP_S),
         encoder_hops=0,
         opened_hop=None if opened_s is None else round(opened_s / HOP_S),
+        spoken_hop=round(values["spoken_s"] / HOP_S) if "spoken_s" in values else None,
         epoch_s=values.get("epoch_s", 100.0),
     )
 
@@ -69,6 +70,31 @@ def test_a_segment_ends_when_the_gate_shuts() -> None:
     assert second is not None
     assert second.opened_s == 12.0
     assert segments.close("yard") is None
+
+
+def test_speech_behind_a_shut_gate_is_a_segment_as_well() -> None:
+    """Looked at as soon as any other; it ends with the last word."""
+    segments = Segments()
+    times_s = np.arange(4.8, 6.0, HOP_S)
+    looks = looks_of(segments, [reading(at, None, spoken_s=4.0) for at in times_s])
+    assert [look.segment.opened_s for look in looks] == [4.0]
+    assert looks[0].end_s == pytest.approx(4.0 + FIRST_S, abs=HOP_S)
+    _, ended = segments.read("yard", reading(6.0, None))
+    assert ended is looks[0].segment
+    assert ended.shut_s == pytest.approx(6.0)
+
+
+def test_a_gate_that_opens_over_speech_begins_anew_and_shuts_without_an_end() -> None:
+    """What opened it is looked at soon; somebody who speaks on keeps it going."""
+    segments = Segments()
+    segments.read("yard", reading(4.8, None, spoken_s=4.0))
+    _, spoken = segments.read("yard", reading(8.08, 8.0, spoken_s=4.0))
+    assert spoken is not None
+    assert (spoken.opened_s, spoken.shut_s) == (4.0, 8.0)
+    assert segments.read("yard", reading(8.96, 8.0, gate_open=False, spoken_s=8.4)) == ([], None)
+    [look], ended = segments.read("yard", reading(9.2, 8.0, gate_open=False))
+    assert ended is look.segment
+    assert (ended.opened_s, ended.shut_s) == (8.0, pytest.approx(9.2))
 
 
 class Told:
