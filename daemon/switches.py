@@ -96,6 +96,16 @@ class Switches:
             raise OwnerError(f"the threshold of {profile!r} lies between 0 and 1, not at {value:g}")
         self._set(self._kept.thresholds, profile, value, own=None)
 
+    def threshold_is_set(self, profile: str) -> bool:
+        """Tell whether the owner gave a profile another threshold than its own."""
+        return profile in self._kept.thresholds
+
+    def lift_threshold(self, profile: str) -> float | None:
+        """Give a profile its own threshold back; return the one that had been set, if any was."""
+        lifted = self._kept.thresholds.get(profile)
+        self._set(self._kept.thresholds, profile, None, own=None)
+        return lifted
+
     def rules_are(self, rules: Iterable[Rule]) -> None:
         """Take note of the rules that there are now."""
         self._rules = {rule.id: rule.enabled for rule in rules}

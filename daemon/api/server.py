@@ -19,11 +19,13 @@ from daemon.api.limits import RateLimit
 from daemon.api.live import Live
 from daemon.api.models import Models
 from daemon.api.problems import answer_with_problems, problem
+from daemon.api.profile_archives import ProfileArchives
 from daemon.api.profiles import Profiles
 from daemon.api.rule_trials import RuleTrials
 from daemon.api.rules import Rules
 from daemon.api.streams import Streams
 from daemon.api.system import System
+from daemon.api.teaching import Teaching
 
 if TYPE_CHECKING:
     import socket
@@ -93,6 +95,8 @@ class Server:
             Events(house),
             self._live,
             Profiles(house),
+            Teaching(house),
+            ProfileArchives(house),
             Rules(house),
             RuleTrials(house),
             Evidence(house),

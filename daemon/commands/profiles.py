@@ -71,19 +71,27 @@ def promise(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a profile keep another rate of false alarms, judged on all that is known of this home."""
+    """Let a profile keep another rate of false alarms, judged on all that is known of this home.
+
+    A threshold that was set for it (over MQTT or HTTP) is lifted.
+    """
     from daemon.control import ask
+    from daemon.learning.desk import promised_json
+    from daemon.switches import FILE_NAME, Switches
 
     teacher = teacher_of(config)
     request = {"do": "promise", "name": name, "false_alarms_per_day": per_day}
     answer = ask(teacher.config.state_dir, request)
     if answer is None:
+        switches = Switches(teacher.config.state_dir / FILE_NAME, streams=())
         changed = teacher.promise(name, per_day / 24.0)
-        answer = {"profile": name, "threshold": round(changed.threshold, 4), "version": changed.version}
+        answer = promised_json(changed, lifted=switches.lift_threshold(name))
     if as_json:
         print_json(answer)
     else:
         typer.echo(f"{name} is heard from a score of {answer['threshold']} on.")
+        if answer["lifted_threshold"] is not None:
+            typer.echo(f"The threshold {answer['lifted_threshold']:g} that had been set for it is lifted.")
 
 
 @group.command("versions", epilog="Example: heard profiles versions doorbell")

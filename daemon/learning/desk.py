@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from daemon.learning.requests import Enroll, Guided, Missed
     from daemon.learning.teacher import Teacher
     from daemon.learning.uploads import Upload
+    from daemon.switches import Switches
     from detectors.types import Samples
     from fewshot_profiles.enrollment import EnrollmentResult
+    from fewshot_profiles.profile import Profile
 
 NICENESS = 5
 """Teaching gives way to hearing where both want the same core."""
@@ -57,14 +59,14 @@ class TeachingDesk:
         marking: Marking,
         recorder: EvidenceRecorder,
         *,
-        streams: Sequence[str],
+        switches: Switches,
         in_force: Callable[[], Awaitable[None]],
         before_judging: Callable[[], Awaitable[None]],
     ) -> None:
         self._teacher = teacher
         self._marking = marking
         self._recorder = recorder
-        self._streams = tuple(streams)
+        self._switches = switches
         self._in_force = in_force
         self._before_judging = before_judging
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="teach", initializer=_give_way)
@@ -154,9 +156,12 @@ class TeachingDesk:
         return {"message": await self._blocking(lambda: self._teacher.undo(name))}
 
     async def promise(self, name: str, false_alarms_per_hour: float) -> dict[str, Any]:
-        """Let a profile keep another rate of false alarms. Raises OwnerError."""
+        """Let a profile keep another rate of false alarms, and no threshold that was set before.
+
+        Raises OwnerError.
+        """
         changed = await self._blocking(lambda: self._teacher.promise(name, false_alarms_per_hour))
-        return {"profile": name, "threshold": round(changed.threshold, 4), "version": changed.version}
+        return promised_json(changed, lifted=self._switches.lift_threshold(name))
 
     async def report(self, name: str) -> dict[str, Any]:
         """Return the report on a profile. Raises OwnerError."""
@@ -182,11 +187,12 @@ class TeachingDesk:
         return result
 
     def _stream(self, named: str | None) -> str:
-        if named is None and len(self._streams) == 1:
-            return self._streams[0]
-        if named not in self._streams:
+        streams = self._switches.streams
+        if named is None and len(streams) == 1:
+            return streams[0]
+        if named not in streams:
             which = f"there is no stream {named!r}" if named else "say which stream"
-            raise OwnerError(f"{which}: {', '.join(self._streams)}")
+            raise OwnerError(f"{which}: {', '.join(streams)}")
         return named
 
     async def _ring(self, stream: str) -> Ring:
@@ -240,6 +246,16 @@ def enrolled_json(result: EnrollmentResult) -> dict[str, Any]:
         "revision": result.profile.revision,
         "report": asdict(result.report),
         "verdicts": [str(verdict) for verdict in result.report.verdicts],
+    }
+
+
+def promised_json(changed: Profile, *, lifted: float | None) -> dict[str, Any]:
+    """Return what came of a promise, for a program to read; `lifted` is the threshold that was in its way."""
+    return {
+        "profile": changed.name,
+        "threshold": round(changed.threshold, 4),
+        "version": changed.version,
+        "lifted_threshold": lifted,
     }
 
 

@@ -10,17 +10,21 @@ from fewshot_profiles.promise import FALSE_ALARMS_PER_HOUR, background_under
 from fewshot_profiles.refitting import fit_again
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daemon.learning.teacher import Teacher
 
 _PATIENCE = 1.25
 """A rate is an estimate: it has to exceed the promise by so much."""
 
 
-def broken_promises(teacher: Teacher) -> list[str]:
+def broken_promises(
+    teacher: Teacher, threshold_is_set: Callable[[str], bool] = lambda _profile: False
+) -> list[str]:
     """Fit again what speaks up too often here; return a line about each.
 
     Only profiles that the owner has taught are touched, never made laxer, and never where the owner has set
-    the threshold. It blocks.
+    the threshold: in the profile, or while heard runs (`threshold_is_set`). It blocks.
     """
     surroundings = teacher.surroundings()
     lines = []
@@ -31,6 +35,7 @@ def broken_promises(teacher: Teacher) -> list[str]:
             home is None
             or profile.embedded.variant is None
             or profile.threshold_override is not None
+            or threshold_is_set(profile.name)
             or not (teacher.folder / profile.name).is_dir()
         ):
             continue

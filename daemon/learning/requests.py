@@ -93,12 +93,17 @@ class Undo(_Request):
     name: ProfileName
 
 
-class KeepPromise(_Request):
-    """Let a profile keep another rate of false alarms, judged on what is known now."""
+class Promise(_Request):
+    """A rate of false alarms, judged on what is known now."""
+
+    false_alarms_per_day: PerDay
+
+
+class KeepPromise(Promise):
+    """Let a profile keep another rate of false alarms."""
 
     do: Literal["promise"] = "promise"
     name: ProfileName
-    false_alarms_per_day: PerDay
 
 
 class AskReport(_Request):

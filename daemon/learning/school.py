@@ -80,7 +80,7 @@ class School:
             self.teacher,
             Marking(self.teacher),
             recorder,
-            streams=list(config.streams),
+            switches=switches,
             in_force=self.in_force,
             before_judging=self._memory.flush,
         )
@@ -156,7 +156,9 @@ class School:
         while True:
             await asyncio.sleep(LOOK_AT_PROMISES_EVERY_S)
             try:
-                kept = await self.desk.upkeep(lambda: broken_promises(self.teacher))
+                kept = await self.desk.upkeep(
+                    lambda: broken_promises(self.teacher, self._switches.threshold_is_set)
+                )
             except HeardError as error:
                 self._changes.note("promises", str(error))
                 continue

@@ -99,6 +99,11 @@ async def test_a_clip_is_served_whole_and_in_parts(house: Asked) -> None:
         assert (refused.status, refused.json["status"]) == (416, 416), asked
         assert refused.headers["Content-Range"] == f"bytes */{size}"
     assert (await house.ask("HEAD", clip)).headers["Content-Length"] == str(size)
+    same = await house.get(clip, headers={"If-Match": whole.headers["ETag"], "Range": "bytes=0-0"})
+    assert (same.status, (await house.get(clip, headers={"If-Match": "*"})).status) == (206, 200)
+    for condition in ({"If-Match": '"another"'}, {"If-Unmodified-Since": "Sat, 01 Jan 2000 00:00:00 GMT"}):
+        refused = await house.get(clip, headers=condition)
+        assert (refused.status, refused.json["status"]) == (412, 412), condition
     picture = await house.get(f"{API}/evidence/{event_id}/spectrogram.png")
     assert picture.body.startswith(b"\x89PNG")
 
@@ -162,6 +167,23 @@ async def test_a_threshold_is_set_and_taken_back(house: Asked) -> None:
         assert answer.status == 422, text
     assert (await house.ask("PATCH", bell, json={"threshold": 0.99})).json["threshold"] == 0.99
     assert (await house.ask("PATCH", bell, json={"threshold": None})).json["threshold"] == own["threshold"]
+
+
+async def test_a_promise_lifts_the_threshold_that_was_set(house: Asked) -> None:
+    """It would have no effect else; what holds no longer is told."""
+    bell = f"{API}/profiles/bell"
+    await house.ask("PATCH", bell, json={"threshold": 0.99})
+    promised = await house.ask("POST", f"{bell}/promise", json={"false_alarms_per_day": 50})
+    after = (await house.get(bell)).json
+    again = await house.ask("POST", f"{bell}/promise", json={"false_alarms_per_day": 50})
+
+    assert promised.status == 200
+    assert promised.json["lifted_threshold"] == 0.99
+    assert after["threshold"] == after["own_threshold"] < 0.99
+    assert after["promise_per_hour"] == pytest.approx(50 / 24)
+    assert again.json["lifted_threshold"] is None
+    assert (await house.ask("POST", f"{bell}/promise", json={"false_alarms_per_day": 0})).status == 422
+    assert (await house.ask("POST", f"{API}/profiles/gong/promise", json={})).status == 404
 
 
 async def test_a_profile_goes_and_comes_back(house: Asked, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from daemon.learning.profile_files import ProfileFiles
 from daemon.learning.report_page import report_page
 from daemon.learning.teacher import Teacher
 from daemon.models.choice import load_encoder
+from daemon.switches import FILE_NAME, Switches
 from detectors.types import DETECTION_RATE_HZ
 from fewshot_profiles.ambience import Ambience, nothing_heard
 from fewshot_profiles.enrollment import Teaching, read_examples
@@ -173,6 +174,7 @@ def test_a_promise_broken_in_this_home_is_kept_by_fitting_again(teacher: Teacher
     home = _loud_home(teacher, 40)
     before = teacher.profile("bell")
     knowing = Teacher(teacher.config, teacher.encoder, ambience=lambda: home)
+    assert broken_promises(knowing, lambda profile: profile == "bell") == []  # its threshold was set
     lines = broken_promises(knowing)
     assert len(lines) == 1
     assert "bell would have spoken up wrongly" in lines[0]
@@ -219,6 +221,10 @@ def test_by_command_from_files_to_a_page(
     assert code == 0
     assert "would be heard" in said
     assert (home / "gong.html").read_text().startswith("<!doctype html>")
+    (home / "state" / FILE_NAME).write_text('{"thresholds": {"gong": 0.97}}')
+    code, said = heard("profiles", "promise", "gong", "5")
+    assert (code, "0.97" in said) == (0, True)
+    assert not Switches(home / "state" / FILE_NAME, streams=()).threshold_is_set("gong")
     assert heard("profiles", "enroll", "gong", "--last", "30s")[0] == 2
     assert heard("profiles", "enroll", "gong")[0] == 2
     assert heard("profiles", "enroll", "gong", "--last", "soon")[0] == 2
