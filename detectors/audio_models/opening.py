@@ -11,11 +11,14 @@ from typing import Any, Protocol, cast
 import yaml
 
 from detectors.audio_models import AudioModel, LoadOptions
+from detectors.audio_models.in_transformers.kinds import KINDS
 from detectors.audio_models.memory_plan import MemoryPart
 from foundation.errors import ModelError
 
 FAMILIES: tuple[str, ...] = ("mimo", "kimi", "mini_omni", "in_transformers")
 """Packages beside this file, asked in this order."""
+
+_KNOWN = f"heard knows MiMo-Audio, Kimi-Audio, mini-omni, and by transformers {', '.join(sorted(KINDS))}"
 
 
 class Family(Protocol):
@@ -40,7 +43,7 @@ def read_config(folder: Path) -> Mapping[str, Any]:
             config = yaml.safe_load((folder / "model_config.yaml").read_text(encoding="utf-8"))
         else:
             raise ModelError(
-                f"{folder}: no config.json or model_config.yaml; name the folder as its makers publish it"
+                f"{folder}: no config.json or model_config.yaml; name a folder as its makers publish it; {_KNOWN}"
             )
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ModelError(f"{folder}: its configuration cannot be read: {error}") from error
@@ -56,8 +59,9 @@ def family_of(folder: Path) -> Family:
         family = cast("Family", importlib.import_module(f"detectors.audio_models.{name}"))
         if family.recognises(config):
             return family
-    found = config.get("architectures") or config.get("model_type") or config.get("name")
-    raise ModelError(f"{folder}: holds {found}, and heard knows {', '.join(FAMILIES)}")
+    named = (config.get(key) for key in ("model_type", "architectures", "name"))
+    found = next(filter(None, named), "a model without a name")
+    raise ModelError(f"{folder}: holds {found}; {_KNOWN}")
 
 
 def open_model(folder: Path, load: LoadOptions) -> AudioModel:

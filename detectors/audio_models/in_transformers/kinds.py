@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -18,21 +19,46 @@ class Kind:
     many_clips: bool = True
     """In one prompt, so also examples."""
     left_out: str = ""
-    """Tensors of the published file that the network has no part for: a regular expression."""
+    """Tensors of the published file that hearing does not need, and are not loaded: a regular expression."""
+    processor: str = ""
+    """Its class in transformers where the model sees as well; it is opened without its eyes."""
 
+
+_OMNI_2_5 = Kind(
+    network="Qwen2_5OmniThinkerForConditionalGeneration",
+    clip_s=300,
+    left_out=r"(talker|token2wav)\..*",
+    processor="Qwen2_5OmniProcessor",
+)
+_OMNI_3 = Kind(
+    network="Qwen3OmniMoeThinkerForConditionalGeneration",
+    clip_s=300,
+    left_out=r"(talker|code2wav)\..*",
+    processor="Qwen3OmniMoeProcessor",
+)
 
 KINDS = {
     "qwen2_audio": Kind(network="Qwen2AudioForConditionalGeneration", clip_s=30),
-    "qwen2_5_omni": Kind(
-        network="Qwen2_5OmniThinkerForConditionalGeneration", clip_s=300, left_out=r"(talker|token2wav)\..*"
-    ),
-    "qwen2_5_omni_thinker": Kind(network="Qwen2_5OmniThinkerForConditionalGeneration", clip_s=300),
-    "qwen3_omni_moe": Kind(
-        network="Qwen3OmniMoeThinkerForConditionalGeneration", clip_s=300, left_out=r"(talker|code2wav)\..*"
-    ),
-    "qwen3_omni_moe_thinker": Kind(network="Qwen3OmniMoeThinkerForConditionalGeneration", clip_s=300),
+    "qwen2_5_omni": _OMNI_2_5,
+    "qwen2_5_omni_thinker": _OMNI_2_5,
+    "qwen3_omni_moe": _OMNI_3,
+    "qwen3_omni_moe_thinker": _OMNI_3,
     "audioflamingo3": Kind(network="AudioFlamingo3ForConditionalGeneration", clip_s=600, many_clips=False),
     "musicflamingo": Kind(network="MusicFlamingoForConditionalGeneration", clip_s=600, many_clips=False),
     "glmasr": Kind(network="GlmAsrForConditionalGeneration", clip_s=600, sounds=False, many_clips=False),
+    # Its processor cuts nothing; the prompt's positions are its limit.
+    "voxtral": Kind(network="VoxtralForConditionalGeneration", clip_s=math.inf),
+    "gemma3n": Kind(
+        network="Gemma3nForConditionalGeneration",
+        clip_s=30,
+        left_out=r"model\.vision_tower\..*",
+        processor="Gemma3nProcessor",
+    ),
+    "gemma4": Kind(
+        network="Gemma4ForConditionalGeneration",
+        clip_s=30,
+        left_out=r"model\.(vision_tower|embed_vision)\..*",
+        processor="Gemma4Processor",
+    ),
 }
 """By `model_type`."""

@@ -8,48 +8,46 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
-from transformers import AutoConfig, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
 from detectors.audio_models import LoadOptions
 from detectors.audio_models.checkpoint import Safetensors
-from detectors.audio_models.in_transformers.kinds import KINDS, Kind
+from detectors.audio_models.in_transformers.kinds import KINDS
 from detectors.audio_models.in_transformers.model import InTransformers
+from detectors.audio_models.in_transformers.networks import empty_network, hearing_config, network_class
+from detectors.audio_models.in_transformers.processors import open_processor
 from detectors.audio_models.memory_plan import MemoryPart
 from detectors.audio_models.opening import read_config
 from foundation.errors import ModelError
 
 
-def load_in_transformers(folder: Path, load: LoadOptions, *, processor: Any = None) -> InTransformers:
-    """Load the model; `processor` stands in for the folder's own."""
+def load_in_transformers(folder: Path, load: LoadOptions) -> InTransformers:
+    """Load the model."""
     if load.weights != "full":
         raise ModelError(f"{folder}: `weights: {load.weights}` is not built for this model; `full` works")
     torch.set_num_threads(load.threads)
     transformers_logging.disable_progress_bar()
-    kind = KINDS[read_config(folder)["model_type"]]
+    model_type = read_config(folder)["model_type"]
     # It finds a file that is cut short before transformers does, and names the tensor.
     Safetensors(folder)
-    network = _load_network(folder, kind, load)
-    try:
-        found = processor or AutoProcessor.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError, ImportError, TypeError) as error:
-        raise ModelError(f"{folder}: its processor cannot be loaded: {error}") from error
-    return InTransformers(name=folder.name, kind=kind, network=network, processor=found)
+    network = _load_network(folder, model_type, load)
+    kind = KINDS[model_type]
+    return InTransformers(
+        name=folder.name, kind=kind, network=network, processor=open_processor(folder, kind)
+    )
 
 
-def _load_network(folder: Path, kind: Kind, load: LoadOptions) -> Any:
+def _load_network(folder: Path, model_type: str, load: LoadOptions) -> Any:
+    config = hearing_config(read_config(folder))
     try:
-        network, account = getattr(transformers, kind.network).from_pretrained(
+        network, account = network_class(model_type).from_pretrained(
             folder,
+            config=config,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # they are refused below, by name
             output_loading_info=True,
-            attn_implementation="sdpa",
             dtype=getattr(torch, load.dtype),
         )
     except (OSError, ValueError, RuntimeError, ImportError) as error:
@@ -59,19 +57,16 @@ def _load_network(folder: Path, kind: Kind, load: LoadOptions) -> Any:
         raise ModelError(f"{folder}: {name} has shape {found}, its configuration says {expected}")
     for name in sorted(account["missing_keys"]):
         raise ModelError(f"{folder}: {name} is missing: cut short, or another model")
+    left_out = KINDS[model_type].left_out
     for name in sorted(account["unexpected_keys"]):
-        if not kind.left_out or not re.fullmatch(kind.left_out, name):
+        if not left_out or not re.fullmatch(left_out, name):
             raise ModelError(f"{folder}: {name} is not part of this model: another model, or a newer one")
     return network.to(load.device).eval().requires_grad_(requires_grad=False)
 
 
 def counted_parts(config: Mapping[str, Any]) -> tuple[MemoryPart, ...]:
     """Return the parameters of each part of a network that has no weights."""
-    network_class = getattr(transformers, KINDS[config["model_type"]].network)
-    whole = AutoConfig.for_model(**config)
-    with torch.device("meta"):
-        network = network_class(getattr(whole, "thinker_config", whole))
-    network.tie_weights()
+    network = empty_network(config)
     parts = []
     seen: set[int] = set()
     for name, module in _parts(network):

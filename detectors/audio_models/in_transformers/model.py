@@ -18,7 +18,11 @@ from detectors.audio_models.in_transformers.kinds import Kind
 from detectors.audio_models.resampling import samples_at
 from detectors.audio_models.sampling import Sampler
 from detectors.audio_models.text_stream import TextStream
+from detectors.types import Samples
 from foundation.errors import PromptError
+
+_LEAST_S = 0.1
+"""Shorter clips end in silence: some encoders have no step that short."""
 
 
 class InTransformers:
@@ -67,7 +71,7 @@ class InTransformers:
         """Return how likely each choice is as the whole answer to each prompt [prompts, choices]."""
         encode = self._processor.tokenizer.encode
         answers = [
-            torch.tensor([*encode(choice, add_special_tokens=False), self._ends[0]]) for choice in choices
+            torch.tensor(encode(choice, add_special_tokens=False), dtype=torch.long) for choice in choices
         ]
         # Prompts one after the other: no two of these models pad sound alike.
         return np.stack([self._weighed(self.inputs(prompt), answers) for prompt in prompts])
@@ -98,9 +102,12 @@ class InTransformers:
         shown = text.count(self._processor.audio_token)
         if shown != len(clips):
             raise PromptError(f"{self.name}'s chat template shows {shown} of {len(clips)} clips; ask by one")
-        sound = [samples_at(clip, self._rate_hz) for clip in clips]
+        sound = [self._sound(clip) for clip in clips]
         heard = {"audio": sound, "sampling_rate": self._rate_hz} if sound else {}
-        inputs = self._processor(text=[text], return_tensors="pt", **heard)
+        first = self._processor.tokenizer.bos_token
+        # Where the template has written it, a tokenizer that writes it as well would double it.
+        alone = {"add_special_tokens": False} if first and text.startswith(first) else {}
+        inputs = self._processor(text=[text], return_tensors="pt", **alone, **heard)
         taken = inputs["input_ids"].shape[1]
         if taken >= self._positions:
             raise PromptError(
@@ -111,6 +118,10 @@ class InTransformers:
             name: value.to(device, dtype) if value.is_floating_point() else value.to(device)
             for name, value in inputs.items()
         }
+
+    def _sound(self, clip: Clip) -> Samples:
+        samples = samples_at(clip, self._rate_hz)
+        return np.pad(samples, (0, max(0, round(_LEAST_S * self._rate_hz) - len(samples))))
 
     def _check(self, clips: Sequence[Clip]) -> None:
         if len(clips) > 1 and not self._kind.many_clips:
@@ -137,13 +148,21 @@ class InTransformers:
         """Weigh answers behind a prompt; what is remembered of it is used up by the last ones."""
         tokens = pad_sequence(list(answers), batch_first=True).to(self._network.device)
         logits = seen.logits[:, -1:].expand(len(answers), -1, -1)
-        if tokens.shape[1] > 1:
+        if tokens.shape[1]:
             remembered = seen.past_key_values if last else deepcopy(seen.past_key_values)
             remembered.batch_repeat_interleave(len(answers))
-            later = self._further(tokens[:, :-1], remembered)
+            later = self._further(tokens, remembered)
             logits = torch.cat((logits, later.logits), dim=1)
-        each = logits.float().log_softmax(-1).gather(-1, tokens[..., None])[..., 0].double().cpu()
-        return np.array([float(row[: len(answer)].sum()) for row, answer in zip(each, answers, strict=True)])
+        likelihood = logits.float().log_softmax(-1)
+        each = likelihood[:, :-1].gather(-1, tokens[..., None])[..., 0].double().cpu()
+        # Any of the tokens that end an answer ends it.
+        ends = likelihood[..., list(self._ends)].logsumexp(-1).double().cpu()
+        return np.array(
+            [
+                float(row[: len(answer)].sum() + end[len(answer)])
+                for row, end, answer in zip(each, ends, answers, strict=True)
+            ]
+        )
 
     def _further(self, tokens: Tensor, cache: Any) -> Any:
         """Go on; nothing before is padding, so there is nothing to mask."""

@@ -1,10 +1,9 @@
-"""The adapter for models of transformers, on tiny ones of four architectures with random weights."""
+"""The adapter for models of transformers, on tiny ones of each architecture with random weights."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from safetensors.torch import load_file, save_file
 
 from detectors.audio_models import AskOptions, Clip, LoadOptions, Prompt, Reply
 from detectors.audio_models.in_transformers import memory_parts
-from detectors.audio_models.in_transformers.loading import load_in_transformers
 from detectors.audio_models.in_transformers.model import InTransformers
 from detectors.audio_models.opening import open_model, read_config
 from foundation.errors import ModelError, PromptError
@@ -25,26 +23,18 @@ FOUR = AskOptions(max_tokens=4)
 QUESTION: Prompt = ["What is it?", noise_clip(1.0)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A tiny model on disk."""
-
-    folder: Path
-    processor: Any
-
-    def load(self) -> InTransformers:
-        return load_in_transformers(self.folder, FULL, processor=self.processor)
-
-
 @pytest.fixture(scope="module", params=tiny_in_transformers.KINDS)
-def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Written:
-    folder = tmp_path_factory.mktemp("models") / request.param
-    return Written(folder=folder, processor=tiny_in_transformers.write(request.param, folder))
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / str(request.param)
+    tiny_in_transformers.write(request.param, folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def model(written: Written) -> InTransformers:
-    return written.load()
+def model(folder: Path) -> InTransformers:
+    model = open_model(folder, FULL)
+    assert isinstance(model, InTransformers)
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -79,20 +69,33 @@ def test_the_clip_is_heard(model: InTransformers) -> None:
     assert not np.allclose(scores[0], scores[1], rtol=1e-4)
 
 
+def test_clips_are_heard_in_their_order(model: InTransformers) -> None:
+    """Of several clips in one prompt, where a model takes more than one; and however short one is."""
+    first, second = noise_clip(0.7), noise_clip(0.001)
+    prompts: list[Prompt] = [["Which?", first, "or", second], ["Which?", second, "or", first]]
+    if not model.capabilities.few_shot:
+        with pytest.raises(PromptError, match="takes one clip"):
+            model.score(prompts, ["first"])
+        return
+    scores = model.score(prompts, ["first"])
+    assert not np.allclose(scores[0], scores[1], rtol=1e-4)
+
+
 def test_scores_are_of_whole_answers_and_of_each_prompt_alone(model: InTransformers) -> None:
-    """The sum over a choice's tokens and the end, in one pass over both; company changes nothing."""
+    """The sum over a choice's tokens and whatever ends it, in one pass; company changes nothing."""
     prompts: list[Prompt] = [QUESTION, ["No clip."]]
     choices = ["horn", "a", ""]
     scores = model.score(prompts, choices)
     encoded = model._processor.tokenizer.encode("horn", add_special_tokens=False)
-    tokens = torch.tensor([[*encoded, model._ends[0]]])
+    tokens = torch.tensor([encoded])
     inputs = model.inputs(QUESTION)
     start = inputs["input_ids"].shape[1]
     inputs["input_ids"] = torch.cat((inputs["input_ids"], tokens), dim=1)
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
     with torch.inference_mode():
-        likelihood = model._network(**inputs).logits[0, start - 1 : -1].log_softmax(-1)
-    assert scores[0, 0] == pytest.approx(float(likelihood.gather(-1, tokens[0, :, None]).sum()), rel=1e-4)
+        likelihood = model._network(**inputs).logits[0, start - 1 :].log_softmax(-1)
+    wanted = likelihood[:-1].gather(-1, tokens[0, :, None]).sum() + likelihood[-1, [2, 3]].logsumexp(-1)
+    assert scores[0, 0] == pytest.approx(float(wanted), rel=1e-4)
     alone = np.concatenate([model.score([prompt], [choices[0]]) for prompt in prompts])
     np.testing.assert_allclose(scores[:, :1], alone, rtol=1e-4)
 
@@ -123,7 +126,8 @@ def test_closing_the_answer_ends_the_work(model: InTransformers, monkeypatch: py
 
 
 def test_what_a_model_has_no_place_for_is_refused(model: InTransformers) -> None:
-    with pytest.raises(PromptError, match="s at most, and this clip lasts 601 s; cut it"):
+    too_long = "s at most, and this clip lasts 601 s; cut it|takes 7879 of .* positions; shorten it"
+    with pytest.raises(PromptError, match=too_long):
         model.ask([Clip(samples=np.zeros(9_616_000, np.float32), rate_hz=16_000)], FOUR)
     with pytest.raises(PromptError, match="without any sample"):
         model.ask([noise_clip(0.0)], FOUR)
@@ -132,8 +136,8 @@ def test_what_a_model_has_no_place_for_is_refused(model: InTransformers) -> None
             model.ask([noise_clip(0.5), Reply(text="rain"), noise_clip(0.5)], FOUR)
 
 
-def test_the_plan_counts_what_is_loaded(written: Written, model: InTransformers) -> None:
-    parts = memory_parts(read_config(written.folder))
+def test_the_plan_counts_what_is_loaded(folder: Path, model: InTransformers) -> None:
+    parts = memory_parts(read_config(folder))
     assert len(parts) > 1
     assert sum(part.parameters for part in parts) == sum(w.numel() for w in model._network.parameters())
 
@@ -148,33 +152,66 @@ def test_examples_go_into_one_conversation(qwen2_audio: Path) -> None:
     assert len(model.ask(prompt, FOUR)) > 0
 
 
-@pytest.mark.parametrize(
-    ("name", "shape", "message"),
-    [
-        ("lm_head.weight", None, r"lm_head\.weight is missing"),
-        ("model.language_model.layers.7.mlp.up_proj.weight", (24, 16), r"layers\.7.* is not part of"),
-        ("model.multi_modal_projector.linear.weight", (16, 15), r"linear\.weight has shape \[16, 15\]"),
-    ],
-)
-def test_another_models_tensors_are_refused_by_name(
-    qwen2_audio: Path, tmp_path: Path, name: str, shape: tuple[int, ...] | None, message: str
-) -> None:
+@pytest.mark.parametrize("fault", ["missing", "surplus", "misshapen"])
+def test_another_models_tensors_are_refused_by_name(folder: Path, tmp_path: Path, fault: str) -> None:
     """What transformers would fill with noise, or leave lying, is an error here."""
-    for file in qwen2_audio.iterdir():
+    for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     tensors = load_file(tmp_path / "model.safetensors")
-    found = {key.replace("language_model.model.", "model.language_model."): key for key in tensors}
-    own = next(
-        (key for short, key in found.items() if key.endswith(name.removeprefix("model.")) or short == name),
-        name,
-    )
-    if shape is None:
-        del tensors[own]
+    own = next(name for name in tensors if name.endswith("layers.1.self_attn.q_proj.weight"))
+    named = r"layers\.1\.self_attn\.q_proj\.weight"
+    rows, columns = tensors[own].shape
+    if fault == "surplus":
+        tensors[own.replace("layers.1.", "layers.17.")] = torch.zeros(4, 4)
+        message = r"layers\.17\.self_attn\.q_proj\.weight is not part of this model"
+    elif fault == "misshapen":
+        tensors[own] = torch.zeros(rows, columns - 1)
+        message = rf"{named} has shape \[{rows}, {columns - 1}\], .* says \[{rows}, {columns}\]"
     else:
-        tensors[own] = torch.zeros(shape)
+        del tensors[own]
+        message = f"{named} is missing"
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match=message):
         open_model(tmp_path, FULL)
+
+
+@pytest.mark.parametrize("thinker", ["qwen2_5_omni_thinker", "qwen3_omni_moe_thinker"])
+def test_what_speaks_is_left_out(thinker: str, tmp_path: Path) -> None:
+    """A whole Omni model's folder answers as its thinker alone does."""
+    tiny_in_transformers.write_whole_omni(thinker, tmp_path / "whole")
+    tiny_in_transformers.write(thinker, tmp_path / "alone")
+    whole, alone = (open_model(tmp_path / name, FULL) for name in ("whole", "alone"))
+    np.testing.assert_array_equal(whole.score([QUESTION], ["a"]), alone.score([QUESTION], ["a"]))
+
+
+def test_the_first_token_stands_once(tmp_path: Path) -> None:
+    """Gemma's template and its tokenizer write it both."""
+    tiny_in_transformers.write("gemma4", tmp_path)
+    model = open_model(tmp_path, FULL)
+    assert isinstance(model, InTransformers)
+    assert model._processor.tokenizer.decode(model.inputs(["a"])["input_ids"][0]).count("<bos>") == 1
+
+
+def test_voxtrals_prompts_are_laid_out_as_its_makers_do(tmp_path: Path) -> None:
+    """As mistral-common 1.13.1 laid out the same conversations, 375 tokens for each 30 s of sound begun."""
+    tiny_in_transformers.write("voxtral", tmp_path)
+    model = open_model(tmp_path, FULL)
+    assert isinstance(model, InTransformers)
+    sound = "[BEGIN_AUDIO]" + 375 * "[AUDIO]"
+    long = "[BEGIN_AUDIO]" + 750 * "[AUDIO]"
+    laid_out: list[tuple[Prompt, str]] = [
+        ([noise_clip(1.0), "the cat"], f"<s>[INST]{sound}the cat[/INST]"),
+        (["What is it?", noise_clip(31.0)], f"<s>[INST]What is it?{long}[/INST]"),
+        (
+            ["a ", "the", noise_clip(1.0), noise_clip(2.5), "x", Reply(text="rain "), "?", noise_clip(1.0)],
+            f"<s>[INST]a \n\nthe{sound}{sound}x[/INST]rain</s>[INST]?{sound}[/INST]",
+        ),
+        ([" pad ", Reply(text=" rain"), "more"], "<s>[INST] pad [/INST] rain</s>[INST]more[/INST]"),
+    ]
+    for prompt, text in laid_out:
+        assert model._processor.tokenizer.decode(model.inputs(prompt)["input_ids"][0]) == text
+    # [INST], o, f, " the", two new lines, " the", [/INST]: of the tokens, the longest.
+    assert model.inputs(["of the", " the"])["input_ids"][0].tolist() == [1, 3, 171, 162, 319, 70, 70, 319, 4]
 
 
 def test_a_file_cut_short_is_refused_by_tensor(qwen2_audio: Path, tmp_path: Path) -> None:
@@ -193,3 +230,31 @@ def test_a_folder_without_its_processor_is_refused(qwen2_audio: Path, tmp_path: 
         open_model(tmp_path, FULL)
     with pytest.raises(ModelError, match="`weights: int8` is not built for this model"):
         open_model(qwen2_audio, LoadOptions(weights="int8"))
+
+
+def test_words_that_need_another_package_name_it(tmp_path: Path) -> None:
+    """Mistral's older files of words leave out what mistral-common knows."""
+    tiny_in_transformers.write("voxtral", tmp_path)
+    content = json.loads((tmp_path / "tekken.json").read_text(encoding="utf-8"))
+    del content["special_tokens"]
+    (tmp_path / "tekken.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ModelError, match="mistral-common"):
+        open_model(tmp_path, FULL)
+
+
+def test_a_size_without_ears_is_refused(tmp_path: Path) -> None:
+    """Of Gemma 4, some sizes see and do not hear."""
+    tiny_in_transformers.write("gemma4", tmp_path)
+    config = read_config(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({**config, "audio_config": None}), encoding="utf-8")
+    with pytest.raises(ModelError, match="no ears"):
+        open_model(tmp_path, FULL)
+
+
+@pytest.mark.parametrize("content", [None, '{"model_type": "granite_speech"}', "{}"])
+def test_a_wrong_folder_is_told_which_are_right(tmp_path: Path, content: str | None) -> None:
+    """Whatever is in it."""
+    if content is not None:
+        (tmp_path / "config.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ModelError, match=r"MiMo-Audio, Kimi-Audio, mini-omni, .* qwen2_audio, .*voxtral"):
+        open_model(tmp_path, FULL)

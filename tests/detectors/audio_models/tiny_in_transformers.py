@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     AudioFlamingo3Config,
     AudioFlamingo3ForConditionalGeneration,
     AudioFlamingo3Processor,
+    Gemma3nAudioFeatureExtractor,
+    Gemma3nForConditionalGeneration,
+    Gemma4ForConditionalGeneration,
     GlmAsrConfig,
     GlmAsrForConditionalGeneration,
     GlmAsrProcessor,
     PreTrainedTokenizerFast,
-    ProcessorMixin,
-    Qwen2_5OmniProcessor,
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
     Qwen2AudioConfig,
     Qwen2AudioForConditionalGeneration,
     Qwen2AudioProcessor,
-    Qwen3OmniMoeProcessor,
     Qwen3OmniMoeThinkerConfig,
     Qwen3OmniMoeThinkerForConditionalGeneration,
+    VoxtralConfig,
+    VoxtralForConditionalGeneration,
     WhisperFeatureExtractor,
 )
+from transformers.models.gemma4 import Gemma4AudioFeatureExtractor
 from transformers.utils import logging as transformers_logging
 
+from detectors.audio_models.in_transformers.networks import hearing_config
+
 BANDS = 16
-KINDS = ("qwen2_audio", "audioflamingo3", "glmasr", "qwen2_5_omni_thinker", "qwen3_omni_moe_thinker")
+WIDTH = 64
+"""The least that fits four bits."""
 _TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for c in m.content %}"
     "{% if c.type == 'audio' %}SOUND{% else %}{{ c.text }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 _TEXT = {
-    "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "hidden_size": WIDTH, "intermediate_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2,
     "num_key_value_heads": 1, "max_position_embeddings": 2_048,
 }  # fmt: skip
 _WHISPER = {
@@ -51,21 +60,44 @@ _ENCODER = {
 }  # fmt: skip
 
 
-def write(kind: str, folder: Path) -> Any:
-    """Write a model into a folder; return its processor where it cannot be written beside it, else None."""
+_EYES = {
+    "gemma3n": ["model.vision_tower.timm_model.conv_stem.conv.weight"],
+    "gemma4": [
+        "model.vision_tower.patch_embedder.input_proj.weight",
+        "model.embed_vision.embedding_projection.weight",
+    ],
+}
+"""Published, and not loaded."""
+
+
+def write(kind: str, folder: Path) -> None:
+    """Write a model into a folder."""
     transformers_logging.disable_progress_bar()
     logging.getLogger("transformers").setLevel(logging.ERROR)
     torch.manual_seed(8)
     network, processor = _MAKERS[kind]()
-    network.generation_config.eos_token_id = processor.tokenizer.eos_token_id
+    # One that ends the answer, another that ends everything: the first to come ends an answer.
+    network.generation_config.eos_token_id = [2, 3]
     for weight in network.parameters():
         # Large enough that every part matters, sound included.
         weight.data.mul_(8.0) if weight.dim() > 1 else None
     network.save_pretrained(folder)
-    if kind in {"qwen2_5_omni_thinker", "qwen3_omni_moe_thinker"}:
-        return processor
     processor.save_pretrained(folder)
-    return None
+    if kind in _EYES:
+        tensors = load_file(folder / "model.safetensors")
+        tensors |= {name: torch.zeros(4, 4) for name in _EYES[kind]}
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def write_whole_omni(thinker: str, folder: Path) -> None:
+    """Write an Omni model as published: what understands, and beside it what speaks."""
+    write(thinker, folder)
+    own = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    whole = {"model_type": thinker.removesuffix("_thinker"), "thinker_config": own, "dtype": own["dtype"]}
+    (folder / "config.json").write_text(json.dumps(whole), encoding="utf-8")
+    tensors = {f"thinker.{name}": each for name, each in load_file(folder / "model.safetensors").items()}
+    tensors["talker.codec_head.weight"] = torch.zeros(4, 4)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 def _tokenizer(*special: str, **named: str) -> PreTrainedTokenizerFast:
@@ -129,41 +161,43 @@ _OMNI_TOKENS = {
 }
 
 
-class _HearsOnly:
-    """An Omni processor without its eyes, which need torchvision."""
+class _Written:
+    """A folder's files of words and sound, where transformers itself would write them with eyes only."""
 
     def __init__(
-        self, feature_extractor: Any = None, tokenizer: Any = None, chat_template: Any = None
+        self, processor: str, extractor: Any, tokenizer: Any, template: str, *, config: Any = None
     ) -> None:
-        for name, token in _OMNI_TOKENS.items():
-            setattr(self, name, token)
-            setattr(self, f"{name}_id", tokenizer.convert_tokens_to_ids(token))
-        ProcessorMixin.__init__(self, feature_extractor, tokenizer, chat_template=chat_template)
+        self._tokenizer = tokenizer
+        self._extractor = extractor
+        self._files = {"processor_config.json": {"processor_class": processor}}
+        if config:
+            # As published: what is built here has no eyes, and says so in its own.
+            self._files["config.json"] = config
+        tokenizer.chat_template = template
 
-
-class _Omni2Hears(_HearsOnly, Qwen2_5OmniProcessor):  # type: ignore[misc] # mypy does not follow transformers
-    """Qwen2.5-Omni's."""
-
-
-class _Omni3Hears(_HearsOnly, Qwen3OmniMoeProcessor):  # type: ignore[misc] # mypy does not follow transformers
-    """Qwen3-Omni's."""
+    def save_pretrained(self, folder: Path) -> None:
+        """Write them."""
+        self._tokenizer.save_pretrained(folder)
+        self._extractor.save_pretrained(folder)
+        for name, content in self._files.items():
+            (folder / name).write_text(json.dumps(content), encoding="utf-8")
 
 
 def _omni_thinker() -> tuple[Any, Any]:
     tokenizer = _tokenizer(**_OMNI_TOKENS)
     ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in _OMNI_TOKENS.items()}
     config = Qwen2_5OmniThinkerConfig(
-        audio_config={**_WHISPER, "n_window": 100, "output_dim": 16},
+        audio_config={**_WHISPER, "n_window": 100, "output_dim": WIDTH},
         vision_config={
             "depth": 1,
             "hidden_size": 16,
             "num_heads": 2,
             "intermediate_size": 16,
-            "out_hidden_size": 16,
+            "out_hidden_size": WIDTH,
         },
         text_config={
             "vocab_size": len(tokenizer),
-            "rope_scaling": {"rope_type": "default", "mrope_section": [1, 1, 2]},
+            "rope_scaling": {"rope_type": "default", "mrope_section": [4, 4, 8]},
             **_TEXT,
         },
         audio_token_index=ids["audio_token"],
@@ -176,27 +210,28 @@ def _omni_thinker() -> tuple[Any, Any]:
     )
     template = _TEMPLATE.replace("SOUND", "<|audio_bos|><|AUDIO|><|audio_eos|>")
     extractor = WhisperFeatureExtractor(feature_size=BANDS)
-    processor = _Omni2Hears(extractor, tokenizer, chat_template=template)
-    return Qwen2_5OmniThinkerForConditionalGeneration(config), processor
+    return Qwen2_5OmniThinkerForConditionalGeneration(config), _Written(
+        "Qwen2_5OmniProcessor", extractor, tokenizer, template
+    )
 
 
 def _omni3_thinker() -> tuple[Any, Any]:
     tokenizer = _tokenizer(**_OMNI_TOKENS)
     ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in _OMNI_TOKENS.items()}
     config = Qwen3OmniMoeThinkerConfig(
-        audio_config={**_WHISPER, "n_window": 50, "output_dim": 16, "downsample_hidden_size": 4},
+        audio_config={**_WHISPER, "n_window": 50, "output_dim": WIDTH, "downsample_hidden_size": 4},
         vision_config={
             "depth": 1,
             "hidden_size": 16,
             "num_heads": 2,
             "intermediate_size": 16,
-            "out_hidden_size": 16,
+            "out_hidden_size": WIDTH,
             "deepstack_visual_indexes": [0],
         },
         text_config={
             "vocab_size": len(tokenizer),
             "rope_parameters": {
-                "rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [2, 1, 1],
+                "rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [8, 4, 4],
                 "mrope_interleaved": True,
             },
             "moe_intermediate_size": 16,
@@ -212,8 +247,156 @@ def _omni3_thinker() -> tuple[Any, Any]:
         vision_start_token_id=ids["vision_bos_token"],
     )  # fmt: skip
     template = _TEMPLATE.replace("SOUND", "<|audio_bos|><|AUDIO|><|audio_eos|>")
-    processor = _Omni3Hears(WhisperFeatureExtractor(feature_size=BANDS), tokenizer, chat_template=template)
-    return Qwen3OmniMoeThinkerForConditionalGeneration(config), processor
+    extractor = WhisperFeatureExtractor(feature_size=BANDS)
+    return Qwen3OmniMoeThinkerForConditionalGeneration(config), _Written(
+        "Qwen3OmniMoeProcessor", extractor, tokenizer, template
+    )
+
+
+def _voxtral() -> tuple[Any, Any]:
+    config = VoxtralConfig(
+        audio_config={**_ENCODER, "model_type": "voxtral_encoder"},
+        text_config={"model_type": "llama", "vocab_size": 320, "head_dim": 32, **_TEXT},
+        audio_token_id=24,
+    )
+    return VoxtralForConditionalGeneration(config), _Tekken()
+
+
+class _Tekken:
+    """Voxtral's words as its makers publish them: no file of them is of transformers' making."""
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write them."""
+        WhisperFeatureExtractor(feature_size=BANDS).save_pretrained(folder)
+        named = {
+            0: "<unk> <s> </s> [INST] [/INST] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS]",
+            7: "[TOOL_RESULTS] [/TOOL_RESULTS] [TOOL_CALLS] [IMG] <pad> [IMG_BREAK] [IMG_END]",
+            14: "[PREFIX] [MIDDLE] [SUFFIX]",
+            17: "[SYSTEM_PROMPT] [/SYSTEM_PROMPT] [TOOL_CONTENT]",
+            24: "[AUDIO] [BEGIN_AUDIO]",
+            34: "[TRANSCRIBE]",
+        }
+        special = [f"<SPECIAL_{rank}>" for rank in range(60)]
+        for rank, names in named.items():
+            special[rank : rank + len(names.split())] = names.split()
+        words = [bytes([byte]) for byte in range(256)] + [b"th", b"he", b"the", b" the"]
+        content = {
+            "config": {
+                "pattern": r"[^\r\n\p{L}]?\p{L}+|\s*[\r\n]+|\s+(?!\S)|\s+|[^\s\p{L}]+",
+                "default_vocab_size": 320,
+                "default_num_special_tokens": 60,
+                "version": "v7",
+            },
+            "special_tokens": [
+                {"rank": i, "token_str": name, "is_control": True} for i, name in enumerate(special)
+            ],
+            "audio": {
+                "sampling_rate": 16_000,
+                "frame_rate": 12.5,
+                "audio_encoding_config": {"num_mel_bins": BANDS, "hop_length": 160, "window_size": 400},
+                "chunk_length_s": 30.0,
+            },
+            "vocab": [
+                {"rank": i, "token_bytes": base64.b64encode(word).decode(), "token_str": None}
+                for i, word in enumerate(words)
+            ],
+        }
+        (folder / "tekken.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _gemma_tokenizer(*special: str) -> PreTrainedTokenizerFast:
+    """Return words that write their first token themselves, as Gemma's do."""
+    named = {
+        "bos_token": "<bos>",
+        "start": "<|im_start|>",
+        "boi_token": "<start_of_image>",
+        "boa_token": "<start_of_audio>",
+        "eoi_token": "<end_of_image>",
+        "image_token": "<image_soft_token>",
+        "eoa_token": "<end_of_audio>",
+        "audio_token": "<audio_soft_token>",
+    }
+    tokenizer = _tokenizer(*special, **named)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", tokenizer.convert_tokens_to_ids("<bos>"))]
+    )
+    return tokenizer
+
+
+_GEMMA_TEMPLATE = "{{ bos_token }}" + _TEMPLATE.replace("SOUND", "<audio_soft_token>")
+
+
+def _gemma_3n() -> tuple[Any, Any]:
+    tokenizer = _gemma_tokenizer()
+    # The last tokens are those of sights and those of sounds, each with a table of its own.
+    sights, sounds = tokenizer.convert_tokens_to_ids(["<end_of_image>", "<end_of_audio>"])
+    config = {
+        "model_type": "gemma3n",
+        "audio_config": {
+            "hidden_size": 16,
+            "conf_num_attention_heads": 2,
+            "conf_num_hidden_layers": 1,
+            "sscp_conv_channel_size": [4, 2],
+            "input_feat_size": BANDS,
+            "vocab_offset": sounds,
+            "vocab_size": 2,
+        },
+        "vision_config": {"hidden_size": 16, "vocab_offset": sights, "vocab_size": 2},
+        "text_config": {
+            **_TEXT,
+            "num_hidden_layers": 4,
+            "head_dim": 32,
+            "layer_types": ["sliding_attention", "full_attention"] * 2,
+            "sliding_window": 8,
+            "num_kv_shared_layers": 2,
+            "activation_sparsity_pattern": [0.5, 0.0, 0.0, 0.0],
+            "vocab_size": len(tokenizer),
+            "vocab_size_per_layer_input": sights,
+            "hidden_size_per_layer_input": 4,
+            "laurel_rank": 16,
+        },
+        "audio_token_id": tokenizer.convert_tokens_to_ids("<audio_soft_token>"),
+        "image_token_id": tokenizer.convert_tokens_to_ids("<image_soft_token>"),
+        "architectures": ["Gemma3nForConditionalGeneration"],
+    }
+    extractor = Gemma3nAudioFeatureExtractor(feature_size=BANDS)
+    files = _Written("Gemma3nProcessor", extractor, tokenizer, _GEMMA_TEMPLATE, config=config)
+    return Gemma3nForConditionalGeneration(hearing_config(config)), files
+
+
+def _gemma_4() -> tuple[Any, Any]:
+    tokenizer = _gemma_tokenizer()
+    config = {
+        "model_type": "gemma4",
+        "audio_config": {
+            "hidden_size": 16,
+            "num_attention_heads": 2,
+            "num_hidden_layers": 1,
+            "subsampling_conv_channels": [128, 2],
+            "output_proj_dims": 16,
+        },
+        "vision_config": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1},
+        "text_config": {
+            **_TEXT,
+            "num_hidden_layers": 4,
+            "head_dim": 32,
+            "global_head_dim": 32,
+            "layer_types": ["sliding_attention", "full_attention"] * 2,
+            "sliding_window": 8,
+            "num_kv_shared_layers": 2,
+            "vocab_size": len(tokenizer) + 1,
+            "vocab_size_per_layer_input": len(tokenizer) + 1,
+            "hidden_size_per_layer_input": 4,
+        },
+        "audio_token_id": tokenizer.convert_tokens_to_ids("<audio_soft_token>"),
+        "image_token_id": tokenizer.convert_tokens_to_ids("<image_soft_token>"),
+        "video_token_id": len(tokenizer),
+        "architectures": ["Gemma4ForConditionalGeneration"],
+    }
+    files = _Written(
+        "Gemma4Processor", Gemma4AudioFeatureExtractor(), tokenizer, _GEMMA_TEMPLATE, config=config
+    )
+    return Gemma4ForConditionalGeneration(hearing_config(config)), files
 
 
 _MAKERS = {
@@ -222,4 +405,8 @@ _MAKERS = {
     "glmasr": _glm_asr,
     "qwen2_5_omni_thinker": _omni_thinker,
     "qwen3_omni_moe_thinker": _omni3_thinker,
+    "voxtral": _voxtral,
+    "gemma3n": _gemma_3n,
+    "gemma4": _gemma_4,
 }
+KINDS = tuple(_MAKERS)
