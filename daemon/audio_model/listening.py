@@ -30,13 +30,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from daemon.audio_model.client import ModelProcess
+    from daemon.audio_model.hybrid import Client
     from daemon.audio_model.settings import ListenConfig
     from daemon.evidence.recorder import EvidenceRecorder
     from daemon.pipeline import StreamReading
     from detectors.types import SoundEvent
     from fewshot_profiles.profile import Profile
-    from integrations.audio_endpoint.endpoint import AudioEndpoint
 
 MAX_WAITING = 16
 """Looks; the oldest goes when one more comes, because what is newer is more worth knowing."""
@@ -63,7 +62,7 @@ class ModelEars:
     def __init__(
         self,
         settings: ListenConfig | None,
-        model: ModelProcess | AudioEndpoint | None,
+        model: Client | None,
         recorder: EvidenceRecorder,
         *,
         profiles: Callable[[], Sequence[Profile]],

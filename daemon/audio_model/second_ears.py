@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
@@ -19,12 +20,13 @@ from rules.model import DESCRIBE
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from daemon.audio_model.client import ModelProcess
+    from daemon.audio_model.client import ModelStatus
+    from daemon.audio_model.hybrid import Client
     from daemon.audio_model.settings import AudioModelConfig, TranscribeConfig, VerifyConfig
     from daemon.evidence.recorder import EvidenceRecorder
-    from detectors.audio_models import Clip
+    from detectors.audio_models import Clip, Prompt
     from detectors.types import SoundEvent
-    from integrations.audio_endpoint.endpoint import AudioEndpoint
+    from integrations.audio_endpoint.endpoint import EndpointStatus
     from rules.model import ActionRequest
 
     Onward = Callable[[SoundEvent], None]
@@ -94,7 +96,7 @@ class SecondEars:
                 _log.warning("audio_model names %r, and there is no such profile yet", name)
 
     @property
-    def model(self) -> ModelProcess | AudioEndpoint | None:
+    def model(self) -> Client | None:
         """Who is asked."""
         return self._model
 
@@ -130,17 +132,10 @@ class SecondEars:
         if self._model is None or self._settings is None:
             return "none"
         status = self._model.status()
-        told = [f"{status.name} on {self._settings.where}: {status.state}"]
-        if status.latency_s is not None:
-            told.append(f"last answer {status.latency_s:.1f} s")
-        if status.waiting:
-            told.append(f"{status.waiting} waiting")
-        if status.unanswered:
-            told.append(f"{status.unanswered} of {status.answered + status.unanswered} unanswered")
+        each = status if isinstance(status, tuple) else (status,)
+        told = [_told(one, where) for one, where in zip(each, self._settings.where, strict=True)]
         if self._dropped:
             told.append(f"{self._dropped} sounds refused")
-        if status.error:
-            told.append(status.error)
         return ", ".join(told)
 
     async def __aenter__(self) -> Self:
@@ -224,22 +219,25 @@ class SecondEars:
 
     async def _transcript(self, event: SoundEvent, asked: TranscribeConfig) -> str:
         assert self._model is not None
+        until_s = time.monotonic() + asked.wait_s
         end_s = event.decided_s if event.end_s is None else event.end_s
         start_s = max(event.onset_s - BEFORE_S, end_s - TRANSCRIBED_S + SPOKEN_AFTER_S)
         clip = await clip_of(self._recorder, event.stream, start_s, end_s + SPOKEN_AFTER_S)
         options = AskOptions(max_tokens=MAX_TRANSCRIPT_TOKENS)
-        text = await self._model.ask([clip, TRANSCRIBE_QUESTION], options, within_s=asked.wait_s)
+        text = await self._model.ask([clip, TRANSCRIBE_QUESTION], options, within_s=_left_s(until_s))
         return text.strip()
 
     async def _opinion(self, event: SoundEvent, asked: VerifyConfig) -> bool:
         assert self._model is not None
+        until_s = time.monotonic() + asked.wait_s
         clip = await self._clip(event, VERIFIED_S)
         name = event.profile.replace("_", " ")
         description = self._descriptions.get(event.profile, "")
         default = (
             f"Is this the sound of {name}{f' ({description})' if description else ''}? Answer yes or no."
         )
-        scores = await self._model.score([[clip, asked.question or default]], ANSWERS, within_s=asked.wait_s)
+        prompt: Prompt = [clip, asked.question or default]
+        scores = await self._model.score([prompt], ANSWERS, within_s=_left_s(until_s))
         yes, no = scores[0]
         return 1.0 / (1.0 + math.exp(min(no - yes, 700.0))) > asked.yes_above
 
@@ -248,10 +246,11 @@ class SecondEars:
             raise ActionError("no sound made the rule fire, so there is nothing to describe")
         assert self._model is not None
         assert self._settings is not None
+        until_s = time.monotonic() + self._settings.describe_s
         question = str(request.data.get("question") or DESCRIBE_QUESTION)
         clip = await self._clip(request.event, DESCRIBED_S)
         options = AskOptions(max_tokens=MAX_CAPTION_TOKENS)
-        text = await self._model.ask([clip, question], options, within_s=self._settings.describe_s)
+        text = await self._model.ask([clip, question], options, within_s=_left_s(until_s))
         event = replace(request.event, caption=text.strip())
         if event.id in self._going_on:
             self._captions[event.id] = text.strip()
@@ -262,3 +261,22 @@ class SecondEars:
     async def _clip(self, event: SoundEvent, after_s: float) -> Clip:
         start_s, end_s = event.onset_s - BEFORE_S, event.onset_s + after_s
         return await clip_of(self._recorder, event.stream, start_s, end_s)
+
+
+def _left_s(until_s: float) -> float:
+    """Return what is left of a question's time: waiting for the sound itself has taken some."""
+    return max(0.0, until_s - time.monotonic())
+
+
+def _told(status: ModelStatus | EndpointStatus, where: str) -> str:
+    """Return how one model does, for people."""
+    told = [f"{status.name} on {where}: {status.state}"]
+    if status.latency_s is not None:
+        told.append(f"last answer {status.latency_s:.1f} s")
+    if status.waiting:
+        told.append(f"{status.waiting} waiting")
+    if status.unanswered:
+        told.append(f"{status.unanswered} of {status.answered + status.unanswered} unanswered")
+    if status.error:
+        told.append(status.error)
+    return ", ".join(told)

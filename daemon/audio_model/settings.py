@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 from daemon.action_settings import from_credentials, read_secret
 from daemon.audio_model.child import ModelPlace
 from daemon.audio_model.client import ModelProcess
+from daemon.audio_model.hybrid import Client, HybridModel
 from daemon.settings import ExistingFile, ExistingFolder, Integer, Name, Number, Settings
 from detectors.audio_models import LoadOptions
 from integrations.audio_endpoint.endpoint import AudioEndpoint, EndpointSettings
@@ -97,12 +98,14 @@ class EndpointConfig(Settings):
 
 
 class AudioModelConfig(Settings):
-    """A full audio model: on this machine in a process of its own, or behind an endpoint."""
+    """A full audio model: on this machine in a process of its own, behind an endpoint, or one of each."""
 
     folder: ExistingFolder | None = None
     """The model's folder, as its makers publish it."""
     endpoint: EndpointConfig | None = None
-    """Instead of a folder: a server that has the model. What follows up to `threads` is for a folder."""
+    """A server that has a model; beside a folder, it is asked what the local model is unsure of."""
+    sure_above: Annotated[Number, Field(gt=0, lt=1)] = 0.75
+    """With both: the local model's certainty above which the endpoint is not asked, between 0 and 1."""
     companions: Mapping[str, ExistingFolder] = {}
     """Folders published apart, by published name. Default: beside `folder`."""
     device: str = "cpu"
@@ -126,8 +129,10 @@ class AudioModelConfig(Settings):
 
     @model_validator(mode="after")
     def _one_model(self) -> Self:
-        if (self.folder is None) == (self.endpoint is None):
-            raise ValueError("one of 'folder' and 'endpoint' is needed, and not both")
+        if self.folder is None and self.endpoint is None:
+            raise ValueError("'folder' or 'endpoint' is needed, or both")
+        if "sure_above" in self.model_fields_set and (self.folder is None or self.endpoint is None):
+            raise ValueError("'sure_above' has no meaning without both 'folder' and 'endpoint'")
         return self
 
     @property
@@ -136,15 +141,19 @@ class AudioModelConfig(Settings):
         return self.listen if self.mode == "listen" else None
 
     @property
-    def where(self) -> str:
-        """Where the model works, for people."""
-        return self.device if self.endpoint is None else self.endpoint.url
+    def where(self) -> tuple[str, ...]:
+        """Where the model works, for people; with two of them, the local one first."""
+        local = () if self.folder is None else (self.device,)
+        return local if self.endpoint is None else (*local, self.endpoint.url)
 
-    def client(self) -> ModelProcess | AudioEndpoint:
+    def client(self) -> Client:
         """Return whom to ask."""
-        if self.endpoint is not None:
-            return AudioEndpoint(self.endpoint.settings())
-        return ModelProcess(self.place())
+        if self.endpoint is None:
+            return ModelProcess(self.place())
+        remote = AudioEndpoint(self.endpoint.settings())
+        if self.folder is None:
+            return remote
+        return HybridModel(ModelProcess(self.place()), remote, sure_above=self.sure_above)
 
     def place(self) -> ModelPlace:
         """Return what to load."""

@@ -12,11 +12,8 @@ import typer
 from daemon.commands.options import ConfigOption, JsonOption, print_json
 
 if TYPE_CHECKING:
-    from daemon.audio_model.client import ModelProcess
+    from daemon.audio_model.hybrid import Client
     from detectors.audio_models import AskOptions, Clip, Part
-    from integrations.audio_endpoint.endpoint import AudioEndpoint
-
-    Client = ModelProcess | AudioEndpoint
 
 DEFAULT_QUESTION = "What do you hear?"
 
@@ -45,9 +42,10 @@ def ask(  # noqa: PLR0913, PLR0917 - one option each
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the full audio model about a recording; nothing leaves this machine.
+    """Ask the full audio model about a recording; it leaves this machine only for an endpoint of yours.
 
-    With --choice, the probability of each choice among those given. The model is loaded for this alone.
+    With --choice, the probability of each choice among those given. A model on this machine is loaded for
+    this alone; where the configuration names an endpoint beside it, that one is asked what it is unsure of.
     """
     import asyncio
     import logging

@@ -149,7 +149,7 @@ def _audio_model(config: Config, parts: Parts) -> Iterator[str]:
     for name in (*config.audio_model.verify, *config.audio_model.transcribe, *listened_for):
         if name not in known:
             yield f"audio_model: there is no profile {name!r}{did_you_mean(name, known)}"
-    if config.audio_model.endpoint is not None:
+    if config.audio_model.folder is None:
         return
     place = config.audio_model.place()
     try:

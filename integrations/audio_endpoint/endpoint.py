@@ -156,12 +156,16 @@ class AudioEndpoint:
         def weigh(answer: Mapping[str, Any]) -> NDArray[np.float64]:
             return choice_scores(answer, len(choices))
 
-        together = asyncio.gather(*(self._tried(body, weigh) for body in bodies), return_exceptions=True)
-        rows = await self._limited(together, within_s)
-        for row in rows:
-            if isinstance(row, BaseException):
-                raise row
-        return np.stack([row for row in rows if not isinstance(row, BaseException)])
+        async def together() -> NDArray[np.float64]:
+            rows = await asyncio.gather(
+                *(self._tried(body, weigh) for body in bodies), return_exceptions=True
+            )
+            for row in rows:
+                if isinstance(row, BaseException):
+                    raise row
+            return np.stack([row for row in rows if not isinstance(row, BaseException)])
+
+        return await self._limited(together(), within_s)
 
     def status(self) -> EndpointStatus:
         """Return how the endpoint is."""

@@ -52,13 +52,18 @@ def answer(asked: dict[str, Any]) -> None:
     if words == "fail":
         say(said="failed", id=asked["id"], error="too long")
     elif asked["do"] == "score":
-        sign = 1.0 if words == "no" else -1.0
-        scores = [[sign * index for index, _ in enumerate(asked["choices"])] for _ in asked["prompts"]]
+        likely = [likelihood(prompt[-1].get("text", "")) for prompt in asked["prompts"]]
+        scores = [[sign * index for index, _ in enumerate(asked["choices"])] for sign in likely]
         say(said="done", id=asked["id"], scores=scores)
     else:
         for piece in (words, " again"):
             say(said="piece", id=asked["id"], text=piece)
         say(said="done", id=asked["id"])
+
+
+def likelihood(words: str) -> float:
+    """Return how much more likely each choice is than the one before."""
+    return {"no": 1.0, "perhaps": -0.1}.get(words, -1.0)
 
 
 if __name__ == "__main__":

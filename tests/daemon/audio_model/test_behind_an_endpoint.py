@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from daemon.app import App
+from daemon.audio_model.hybrid import HybridModel
 from daemon.audio_model.settings import AudioModelConfig
 from detectors.types import Phase
 from integrations.audio_endpoint.endpoint import AudioEndpoint
@@ -54,17 +55,22 @@ async def test_an_endpoint_that_fails_leaves_it_to_the_fallback(tmp_path: Path, 
 
 
 def test_a_configuration_names_a_folder_or_an_endpoint(tmp_path: Path) -> None:
-    """One of them, never both; the token stays in its file until it is needed."""
+    """Either, or both; the token stays in its file until it is needed."""
     token = tmp_path / "token"
     token.write_text("secret\n")
     endpoint = {"url": "http://gpu.local:8000/v1", "model": "ears", "token_file": str(token)}
     config = AudioModelConfig.model_validate({"endpoint": endpoint})
-    assert config.where == "http://gpu.local:8000/v1"
+    assert config.where == ("http://gpu.local:8000/v1",)
     assert isinstance(config.client(), AudioEndpoint)
     assert config.endpoint is not None
     assert config.endpoint.settings().token == "secret"
-    for wrong in ({}, {"folder": str(tmp_path), "endpoint": endpoint}):
-        with pytest.raises(ValueError, match="one of 'folder' and 'endpoint'"):
-            AudioModelConfig.model_validate(wrong)
+    with pytest.raises(ValueError, match="'folder' or 'endpoint' is needed"):
+        AudioModelConfig.model_validate({})
+    for one in ({"folder": str(tmp_path)}, {"endpoint": endpoint}):
+        with pytest.raises(ValueError, match="'sure_above' has no meaning without both"):
+            AudioModelConfig.model_validate({**one, "sure_above": 0.9})
+    both = AudioModelConfig.model_validate({"folder": str(tmp_path), "endpoint": endpoint})
+    assert isinstance(both.client(), HybridModel)
+    assert both.where == ("cpu", "http://gpu.local:8000/v1")
     with pytest.raises(ValueError, match="url"):
         AudioModelConfig.model_validate({"endpoint": endpoint | {"url": "gpu.local"}})
