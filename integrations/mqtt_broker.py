@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
@@ -14,9 +13,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from foundation.errors import OwnerError
+from foundation.pem_files import show, trust
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from paho.mqtt.client import Client as PahoClient
@@ -65,13 +64,9 @@ class Tls:
         if self.ca_file is None:
             context.load_default_certs()
         else:
-            with _reading(self.ca_file, "the certificate of a CA"):
-                context.load_verify_locations(self.ca_file)
+            trust(context, self.ca_file)
         if self.certificate_file is not None:
-            key = "the same file" if self.key_file is None else self.key_file
-            with _reading(self.certificate_file, f"a certificate, and in {key} its key, not encrypted"):
-                # Without a password an encrypted key would ask for one at the terminal, and wait.
-                context.load_cert_chain(self.certificate_file, self.key_file, password="")
+            show(context, self.certificate_file, self.key_file)
         if self.insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -215,12 +210,3 @@ class BrokerClient(Client):
         if reason_code.is_failure:
             self._refusal = Refusal(str(reason_code), for_now=reason_code.value in FOR_NOW)
         super()._on_publish(client, userdata, mid, reason_code, properties)
-
-
-@contextmanager
-def _reading(file: Path, what: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        raise OwnerError(f"{file}: expected {what}, in PEM: {reason}") from error

@@ -38,6 +38,7 @@ class Announcement:
     host: str
     """Where the API listens: an address, whose network is told alone, or 0.0.0.0 or :: for all of them."""
     port: int
+    tls: bool = False
 
 
 @asynccontextmanager
@@ -107,6 +108,7 @@ def _service(announcement: Announcement) -> AsyncServiceInfo:
             "id": announcement.installation,
             "node": announcement.node,
             "version": announcement.version,
+            **({"tls": "1"} if announcement.tls else {}),
         },
     )
 

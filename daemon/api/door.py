@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from daemon.api.addresses import Addresses
+from daemon.api.certificate import Certificate
 from daemon.api.feed import Feed
 from daemon.api.tokens import TokenFile
 from foundation.errors import OwnerError
@@ -41,6 +42,7 @@ class ApiDoor:
         self._wanted = "api" in config.model_fields_set
         self.tokens = TokenFile(config.state_dir)
         self.feed = Feed()
+        self._certificate: Certificate | None = None
         self._socket: socket.socket | None = None
         self.server: Server | None = None
         """Who answers; there once somebody does."""
@@ -58,12 +60,14 @@ class ApiDoor:
         return Addresses(base=self._config.url(self.port or self._config.port))
 
     def check(self) -> None:
-        """Raise OwnerError where strangers could reach it, and none of them would need a token."""
+        """Raise OwnerError where strangers could reach it without a token, or its certificate is none."""
         if not self._config.on_loopback and not self.tokens.tokens():
             raise ApiCannotOpen(
                 f"The API may only listen on {self._config.host} once there is a token: make one with "
                 "`heard token add NAME --scope read`, or set 'host: 127.0.0.1' under 'api'."
             )
+        if self._config.tls is not None:
+            self._certificate = Certificate(self._config.tls)
 
     def open(self) -> None:
         """Take the port; nobody is answered yet. Raises OwnerError where it cannot be had.
@@ -98,7 +102,7 @@ class ApiDoor:
             return
         from daemon.api.server import Server
 
-        self.server = Server(self._config, self._socket, house)
+        self.server = Server(self._config, self._socket, house, self._certificate)
         async with self.server, self._announced(house):
             _log.info("the API is at %s", self.state)
             yield
@@ -112,7 +116,12 @@ class ApiDoor:
         host, port = self._socket.getsockname()[:2]
         return announced(
             Announcement(
-                installation=status.id, node=status.node, version=status.version, host=host, port=port
+                installation=status.id,
+                node=status.node,
+                version=status.version,
+                host=host,
+                port=port,
+                tls=self._certificate is not None,
             )
         )
 

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from contextlib import AsyncExitStack
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from daemon.api.answers import Handler
+    from daemon.api.certificate import Certificate
     from daemon.api.house import House
     from daemon.api.routes import Route
     from daemon.api.settings import ApiConfig
@@ -58,10 +59,17 @@ _silent.setLevel(logging.CRITICAL + 1)
 class Server:
     """Answers while its `async with` lasts."""
 
-    def __init__(self, config: ApiConfig, listener: socket.socket, house: House) -> None:
+    def __init__(
+        self,
+        config: ApiConfig,
+        listener: socket.socket,
+        house: House,
+        certificate: Certificate | None = None,
+    ) -> None:
         self._config = config
         self._listener = listener
         self._house = house
+        self._certificate = certificate
         self._stack = AsyncExitStack()
         self._answered: Counter[tuple[str, int]] = Counter()
         self._live = Live(house, most=config.max_listeners)
@@ -76,7 +84,9 @@ class Server:
             stack.callback(self._house.workers.close)
             stack.push_async_callback(runner.cleanup)
             server = await asyncio.get_running_loop().create_server(
-                lambda: self._connection(runner), sock=self._listener.dup()
+                lambda: self._connection(runner),
+                sock=self._listener.dup(),
+                **_encrypted(self._certificate),
             )
             stack.callback(server.close)
             await stack.enter_async_context(self._live)
@@ -133,6 +143,8 @@ class Server:
         return application
 
     def _connection(self, runner: web.AppRunner) -> asyncio.Protocol:
+        if self._certificate is not None:
+            self._certificate.renew()
         server = runner.server
         assert server is not None
         if len(server.connections) >= self._config.max_listeners + MORE_CONNECTIONS:
@@ -175,6 +187,17 @@ class _Shut(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Close it at once."""
         transport.close()
+
+
+def _encrypted(certificate: Certificate | None) -> dict[str, Any]:
+    """Return how a server is told of TLS, if it is to speak that."""
+    if certificate is None:
+        return {}
+    return {
+        "ssl": certificate.context,
+        "ssl_handshake_timeout": HEAD_WITHIN_S,
+        "ssl_shutdown_timeout": END_WITHIN_S,
+    }
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -7,10 +7,11 @@ import platform
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from yarl import URL
 
-from daemon.settings import Flag, Integer, Settings
+from daemon.action_settings import from_credentials
+from daemon.settings import ExistingFile, Flag, Integer, Settings
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -35,6 +36,21 @@ def _public_url(text: str) -> str:
     return text.rstrip("/")
 
 
+class ApiTlsConfig(Settings):
+    """What the API encrypts its connections with."""
+
+    certificate_file: ExistingFile
+    """Its certificate, and behind it those between it and the authority, in PEM."""
+    key_file: ExistingFile | None = None
+    """Its key, in PEM and not encrypted. Default: it is in `certificate_file`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_credentials(cls, values: object) -> object:
+        """Take files from where systemd's LoadCredential= puts them."""
+        return from_credentials(from_credentials(values, "certificate_file"), "key_file")
+
+
 class ApiConfig(Settings):
     """The HTTP API, live events, metrics and health."""
 
@@ -42,6 +58,8 @@ class ApiConfig(Settings):
     """Where it listens; every address but loopback needs a token (`heard token add`)."""
     port: Annotated[Integer, Field(ge=0, le=65_535)] = 8_765
     """1 to 65535, or 0 for any that is free; `heard status` says which."""
+    tls: ApiTlsConfig | None = None
+    """Nobody on the way reads what is said, tokens neither. Default: it is not encrypted."""
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
     """How others reach it, such as behind a proxy. Default: host and port."""
     hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
@@ -77,7 +95,8 @@ class ApiConfig(Settings):
         host = self.host
         if host in {"0.0.0.0", "::"}:  # noqa: S104 - asked about, not bound
             host = platform.node() or "localhost"
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def names(self) -> frozenset[str]:
         """Return the host names that a request may be addressed to."""

@@ -352,6 +352,8 @@ def test_the_shipped_configuration_is_valid_with_everything_switched_on(tmp_path
         "mqtt_ca.pem",
         "mqtt_client.pem",
         "mqtt_client.key",
+        "heard.pem",
+        "heard.key",
         "home_assistant_token",
         "webhook_key",
     ):

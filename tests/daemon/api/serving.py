@@ -89,7 +89,8 @@ async def serving(
         if task.done():
             await task
         assert app.api is not None
-        url = f"http://127.0.0.1:{app.api.port}"
+        assert config.api is not None
+        url = f"{'http' if config.api.tls is None else 'https'}://127.0.0.1:{app.api.port}"
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
             yield Asked(url=url, session=session, config=config, witness=witness, app=app)
     finally:
