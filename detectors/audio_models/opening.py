@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -43,7 +43,7 @@ def read_config(folder: Path) -> Mapping[str, Any]:
             config = yaml.safe_load((folder / "model_config.yaml").read_text(encoding="utf-8"))
         else:
             raise ModelError(
-                f"{folder}: no config.json or model_config.yaml; name a folder as its makers publish it; {_KNOWN}"
+                f"{folder}: no config.json or model_config.yaml; name a folder as published; {_KNOWN}"
             )
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ModelError(f"{folder}: its configuration cannot be read: {error}") from error
@@ -67,3 +67,14 @@ def family_of(folder: Path) -> Family:
 def open_model(folder: Path, load: LoadOptions) -> AudioModel:
     """Load the model that a folder holds. Raises ModelError, which names the file or the tensor."""
     return family_of(folder).open_model(folder, load)
+
+
+def pack_folder(folder: Path, target: Path, load: LoadOptions, progress: Callable[[int, int], None]) -> None:
+    """Write a model's folder once in fewer bits. Raises ModelError, also for a family that cannot."""
+    family = family_of(folder)
+    pack: Callable[[Path, Path, LoadOptions, Callable[[int, int], None]], None] | None = getattr(
+        family, "pack_folder", None
+    )
+    if pack is None:
+        raise ModelError(f"{folder}: only MiMo-Audio can be packed; `weights` packs the others as they load")
+    pack(folder, target, load, progress)
