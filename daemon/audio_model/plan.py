@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detectors.audio_models.memory_plan import MemoryPart, part_bytes
+from detectors.audio_models.memory_plan import (
+    LIBRARIES_BYTES,
+    MemoryPart,
+    kept_pieces,
+    least_bytes,
+    part_bytes,
+)
 from detectors.audio_models.opening import family_of, read_config
+from detectors.audio_models.packed_folder import as_packed, packed_by
 from foundation.errors import ModelError
 from foundation.wording import did_you_mean
 
@@ -25,9 +32,6 @@ PUBLISHED = {
 }
 """Those whose sizes are known without their folder, and the family that knows them."""
 
-LIBRARIES_BYTES = 450_000_000
-"""A process with torch and transformers that has answered once, without its weights: 441 MB measured."""
-
 MEMORY_INFO = Path("/proc/meminfo")
 
 
@@ -39,10 +43,16 @@ class Plan:
     parts: Mapping[str, int]
     left_out: Mapping[str, int]
     """What loading all of it would add."""
+    least_bytes: int | None
+    """The least that it works in, out of a packed folder and reading layers for each use; None where no such
+    folder can be written."""
+    packed: bool
+    """It is such a folder."""
+    weights: str
 
     @property
     def total_bytes(self) -> int:
-        """What the process needs."""
+        """What the process needs at its full speed."""
         return sum(self.parts.values())
 
 
@@ -51,13 +61,34 @@ def plan(name: str, load: LoadOptions) -> Plan:
 
     Raises ModelError if there is neither.
     """
-    parts = _parts(name)
+    config = _config(name)
+    load = as_packed(config, replace(load, memory_bytes=None))
+    parts = _parts(name, config)
     whole = {part.name: _whole(part, load) for part in parts}
     needed = {part.name: part_bytes(part, load) for part in parts}
     return Plan(
         name=Path(name).name,
         parts={"libraries": LIBRARIES_BYTES} | {part: size for part, size in needed.items() if size},
         left_out={part: whole[part] for part, size in needed.items() if not size},
+        least_bytes=_least(parts, load),
+        packed=packed_by(config) is not None,
+        weights=load.weights,
+    )
+
+
+def read_for_each_pass(name: str, load: LoadOptions, memory_bytes: int) -> int:
+    """Return the bytes that are read from disk for each token, where a packed folder is limited so.
+
+    Raises ModelError below the least that it works in.
+    """
+    config = _config(name)
+    load = replace(as_packed(config, load), memory_bytes=memory_bytes)
+    parts = _parts(name, config)
+    kept = kept_pieces(parts, load)
+    return sum(
+        part_bytes(part, load) * (part.pieces - kept[part.name]) // part.pieces
+        for part in parts
+        if part.for_each_token and part.name in kept
     )
 
 
@@ -74,15 +105,32 @@ def available_bytes() -> int | None:
 def must_fit(folder: Path, load: LoadOptions) -> None:
     """Raise ModelError where a model needs more memory than is free; a GPU's is not looked at."""
     there = available_bytes() if load.device == "cpu" else None
-    needed = plan(str(folder), load).total_bytes
-    if there is not None and needed > there:
-        raise ModelError(
-            f"{folder.name} needs {needed / 1e9:.1f} GB to be loaded so, and {there / 1e9:.1f} GB are free: "
-            "`heard models plan` says what fewer bits (`weights: int8`, `int4`) need"
-        )
+    limit = load.memory_bytes
+    needs = plan(str(folder), load)
+    needed = needs.total_bytes if limit is None else min(limit, needs.total_bytes)
+    if there is None or needed <= there:
+        return
+    advice = "`heard models plan` says what fewer bits (`weights: int8`, `int4`) need"
+    if needs.packed and needs.least_bytes is not None:
+        advice = f"with `memory_gb` it works, slower, in {needs.least_bytes / 1e9:.1f} GB or more"
+    raise ModelError(
+        f"{folder.name} needs {needed / 1e9:.1f} GB to be loaded so, and {there / 1e9:.1f} GB are free: "
+        f"{advice}"
+    )
 
 
-def _parts(name: str) -> tuple[MemoryPart, ...]:
+def _config(name: str) -> Mapping[str, Any]:
+    folder = Path(name)
+    return {} if name in PUBLISHED or not folder.is_dir() else read_config(folder)
+
+
+def _least(parts: Sequence[MemoryPart], load: LoadOptions) -> int | None:
+    if load.weights == "full" or not any(part.pieces > 1 for part in parts):
+        return None
+    return LIBRARIES_BYTES + least_bytes(parts, replace(load, speech=False))
+
+
+def _parts(name: str, config: Mapping[str, Any]) -> tuple[MemoryPart, ...]:
     if name in PUBLISHED:
         known: Any = importlib.import_module(f"detectors.audio_models.{PUBLISHED[name]}")
         parts: tuple[MemoryPart, ...] = known.memory_parts({})
@@ -93,7 +141,7 @@ def _parts(name: str) -> tuple[MemoryPart, ...]:
             f"there is no full audio model {name!r}{did_you_mean(name, PUBLISHED)} "
             "(or the path of a model's folder)"
         )
-    return family_of(folder).memory_parts(read_config(folder))
+    return family_of(folder).memory_parts(config)
 
 
 def _whole(part: MemoryPart, load: LoadOptions) -> int:

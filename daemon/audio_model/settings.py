@@ -113,7 +113,9 @@ class AudioModelConfig(Settings):
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """What its weights are turned into; older CPUs are faster with `float32`."""
     weights: Literal["full", "int8", "int4"] = "full"
-    """Weight-only quantisation; `heard models plan` says what each needs."""
+    """Weight-only quantisation; `heard models plan` says what each needs. A packed folder has its own."""
+    memory_gb: Annotated[Number, Field(gt=0, le=1_000)] | None = None
+    """GB that it may hold; what does not fit is read from disk for each use (a packed folder, on the CPU)."""
     threads: Annotated[Integer, Field(ge=1, le=256)] = 1
     """Cores that it may use."""
     mode: Literal["verify", "listen"] = "verify"
@@ -163,6 +165,7 @@ class AudioModelConfig(Settings):
             dtype=self.dtype,
             weights=self.weights,
             threads=self.threads,
+            memory_bytes=None if self.memory_gb is None else round(self.memory_gb * 1e9),
             companions=dict(self.companions),
         )
         return ModelPlace(folder=self.folder, load=load)

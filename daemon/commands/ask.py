@@ -39,6 +39,12 @@ def ask(  # noqa: PLR0913, PLR0917 - one option each
     thinking: Annotated[bool, typer.Option("--thinking", help="Let it think first, where it can.")] = False,
     wait_s: Annotated[float, typer.Option(min=1, help="Seconds to wait, loading included.")] = 1_800,
     weights: Annotated[str, typer.Option(help="With --model: full, int8 or int4.")] = "full",
+    memory_gb: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="With --model, a packed folder: GB that it may hold; the rest is read as needed."
+        ),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,7 +68,7 @@ def ask(  # noqa: PLR0913, PLR0917 - one option each
             raise typer.BadParameter(f"expected FILE=ANSWER, and found {one!r}", param_hint="--example")
         parts += [_clip(Path(file)), question, Reply(text=answer)]
     parts += [_clip(clip), question]
-    client = _client(model, weights, config)
+    client = _client(model, weights, memory_gb, config)
     if choice:
         likely = asyncio.run(_score(client, parts, choice, wait_s))
         _print_choices(dict(zip(choice, likely, strict=True)), as_json=as_json)
@@ -103,7 +109,7 @@ def _print_choices(likely: dict[str, float], *, as_json: bool) -> None:
         typer.echo(f"{value:6.1%}  {choice}")
 
 
-def _client(model: Path | None, weights: str, config: Path | None) -> Client:
+def _client(model: Path | None, weights: str, memory_gb: float | None, config: Path | None) -> Client:
     import os
     from typing import Literal, cast
 
@@ -120,7 +126,8 @@ def _client(model: Path | None, weights: str, config: Path | None) -> Client:
             raise typer.BadParameter("expected full, int8 or int4", param_hint="--weights")
         bits = cast("Literal['full', 'int8', 'int4']", weights)
         # Somebody waits for this one answer, so it may have the whole machine.
-        load = LoadOptions(weights=bits, threads=os.cpu_count() or 1)
+        limit = None if memory_gb is None else round(memory_gb * 1e9)
+        load = LoadOptions(weights=bits, threads=os.cpu_count() or 1, memory_bytes=limit)
         return ModelProcess(ModelPlace(folder=model, load=load))
     settings = load_config(config).audio_model
     if settings is None:

@@ -101,11 +101,12 @@ def plan(
 ) -> None:
     """Say what a full audio model needs of memory, part by part, before it is loaded.
 
-    The exit code is 1 if that does not fit.
+    And the least that it works in, more slowly, out of a folder that `heard models pack` wrote. The exit code
+    is 1 if it does not fit.
     """
     from typing import Literal, cast
 
-    from daemon.audio_model.plan import available_bytes
+    from daemon.audio_model.plan import available_bytes, read_for_each_pass
     from daemon.audio_model.plan import plan as work_out
     from detectors.audio_models import LoadOptions
 
@@ -119,26 +120,78 @@ def plan(
     needs = work_out(name, load)
     there = available_bytes() if memory_gb is None else round(memory_gb * 1e9)
     fits = there is None or needs.total_bytes <= there
+    limited = (
+        not fits and needs.packed and needs.least_bytes is not None and needs.least_bytes <= (there or 0)
+    )
+    read = read_for_each_pass(name, load, there) if limited and there is not None else 0
     if as_json:
         print_json(
             {
-                "name": needs.name, "bytes": dict(needs.parts), "left_out": dict(needs.left_out),
-                "total_bytes": needs.total_bytes, "available_bytes": there, "fits": fits,
+                "name": needs.name, "weights": needs.weights, "bytes": dict(needs.parts),
+                "left_out": dict(needs.left_out), "total_bytes": needs.total_bytes,
+                "least_bytes": needs.least_bytes, "packed": needs.packed, "available_bytes": there,
+                "fits": fits, "fits_limited": limited, "read_for_each_token_bytes": read,
             }
         )  # fmt: skip
     else:
         for part, size in needs.parts.items():
             typer.echo(f"{size / 1e9:7.2f} GB  {part}")
         typer.echo(
-            f"{needs.total_bytes / 1e9:7.2f} GB  in all, with `weights: {weights}` and `dtype: {dtype}`"
+            f"{needs.total_bytes / 1e9:7.2f} GB  in all, with `weights: {needs.weights}` and `dtype: {dtype}`"
         )
+        if needs.least_bytes is not None:
+            how = "with `memory_gb`" if needs.packed else "once packed (`heard models pack`)"
+            typer.echo(f"{needs.least_bytes / 1e9:7.2f} GB  the least that it works in, more slowly, {how}")
         for part, size in needs.left_out.items():
             typer.echo(f"{size / 1e9:7.2f} GB  {part}: not loaded without --speech")
         if there is not None:
             verdict = "it fits" if fits else "it does not fit: fewer bits (--weights), or another machine"
+            if not fits and not limited and needs.least_bytes is not None and needs.least_bytes <= there:
+                verdict = "it does not fit so; packed (`heard models pack`) it works in them"
+            if limited:
+                verdict = (
+                    f"it fits with `memory_gb: {there / 1e9:.1f}`, and reads {read / 1e9:.1f} GB from disk "
+                    "for each token"
+                )
             typer.echo(f"{there / 1e9:7.2f} GB  there are: {verdict}")
-    if not fits:
+    if not (fits or limited):
         raise typer.Exit(1)
+
+
+@group.command(
+    "pack", epilog="Example: heard models pack MiMo-Audio-7B-Instruct --weights int4 --to /srv/mimo"
+)
+def pack(
+    folder: Annotated[
+        Path,
+        typer.Argument(help="MiMo-Audio's folder as its makers publish it, its tokenizer's beside it."),
+    ],
+    to: Annotated[Path, typer.Option(help="The folder to write.", metavar="DIR")],
+    weights: Annotated[str, typer.Option(help="int4 or int8.")] = "int4",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a full audio model's weights in fewer bits, once: it then loads in seconds, in less memory.
+
+    For words alone. Nothing is left behind if it fails; the published folders are not needed afterwards.
+    """
+    from typing import Literal, cast
+
+    from detectors.audio_models import LoadOptions
+    from detectors.audio_models.opening import pack_folder
+    from foundation.errors import ModelError
+
+    if weights not in {"int8", "int4"}:
+        raise typer.BadParameter("expected int4 or int8", param_hint="--weights")
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: there is no such folder")
+    load = LoadOptions(weights=cast("Literal['int8', 'int4']", weights))
+    with _progress(f"{folder.name} as {weights}") as progress:
+        pack_folder(folder, to, load, progress)
+    size = sum(file.stat().st_size for file in to.iterdir())
+    if as_json:
+        print_json({"folder": str(to), "bytes": size})
+    else:
+        typer.echo(f"{to} is ready: {size / 1e9:.1f} GB; `folder: {to}` under `audio_model:` uses it.")
 
 
 @group.command("background", epilog="Example: heard models background evening.flac morning.flac")

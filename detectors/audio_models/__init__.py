@@ -134,9 +134,12 @@ class LoadOptions:
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     """What the weights are turned into, and computed in."""
     weights: Literal["full", "int8", "int4"] = "full"
-    """Weight-only quantisation of what a family's `memory_parts` calls quantisable."""
+    """Weight-only quantisation of what a family's `memory_parts` calls quantisable; `full` also means what a
+    packed folder has."""
     speech: bool = False
     """Load what speech output needs as well."""
     threads: int = 1
+    memory_bytes: int | None = None
+    """Hold at most this, and read the rest from disk for each use: a packed folder alone can. None: all."""
     companions: Mapping[str, Path] = field(default_factory=dict)
     """Folders published apart from the model's own, by published name; default: beside the model's folder."""

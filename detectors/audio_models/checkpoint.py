@@ -39,7 +39,7 @@ class Safetensors:
     def __init__(self, place: Path) -> None:
         self.place = place
         self._file_of = dict(_files(place))
-        headers = {file: _header(file) for file in dict.fromkeys(self._file_of.values())}
+        headers = {file: tensor_header(file) for file in dict.fromkeys(self._file_of.values())}
         listed = {(name, file) for name, file in self._file_of.items()}
         for file, header in headers.items():
             for name in header:
@@ -132,6 +132,7 @@ def fill(
     prefix: str = "",
     dtype: torch.dtype | None = None,
     device: str = "cpu",
+    rest: bool = False,
 ) -> None:
     """Give a module built on the device `meta` its weights, and set it to inference.
 
@@ -141,10 +142,11 @@ def fill(
         prefix: what stands before the module's names in the checkpoint.
         dtype: what floating-point tensors are turned into; None keeps the file's.
         device: where they go.
+        rest: leave what has its weights already as it is.
     """
     weights = {}
-    for name in module.state_dict():
-        tensor = source.read(prefix + name)
+    for name, held in module.state_dict().items():
+        tensor = source.read(prefix + name) if held.is_meta or not rest else held
         wanted = dtype if tensor.is_floating_point() else None
         weights[name] = tensor.to(device=device, dtype=wanted)
     module.load_state_dict(weights, strict=True, assign=True)
@@ -162,14 +164,14 @@ def _some(names: Sequence[str]) -> str:
 def _files(place: Path) -> Iterator[tuple[str, Path]]:
     """Yield each tensor's name and file."""
     if place.is_file():
-        yield from ((name, place) for name in _header(place))
+        yield from ((name, place) for name in tensor_header(place))
         return
     index = place / "model.safetensors.index.json"
     if not index.is_file():
         single = place / "model.safetensors"
         if not single.is_file():
             raise ModelError(f"{place}: neither {index.name} nor {single.name} is there")
-        yield from ((name, single) for name in _header(single))
+        yield from ((name, single) for name in tensor_header(single))
         return
     try:
         weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
@@ -179,7 +181,7 @@ def _files(place: Path) -> Iterator[tuple[str, Path]]:
     yield from named
 
 
-def _header(file: Path) -> dict[str, Any]:
+def tensor_header(file: Path) -> dict[str, Any]:
     """Read what a file says it holds, and check that its data are all there."""
     try:
         with file.open("rb") as opened:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -23,8 +24,10 @@ from detectors.audio_models.mimo.encoder import Encoder
 from detectors.audio_models.mimo.language import MEANINGLESS, PatchEncoder, Words, backbone
 from detectors.audio_models.mimo.patch_decoder import PatchDecoder
 from detectors.audio_models.opening import read_config
-from detectors.audio_models.packed_linear import pack_all
+from detectors.audio_models.packed_linear import fill_packed
 from foundation.errors import ModelError
+
+Weights = Literal["full", "int8", "int4"]
 
 CODEC_FOLDER = "MiMo-Audio-Tokenizer"
 
@@ -61,11 +64,9 @@ def build_network(config: LanguageConfig, source: TensorSource, load: LoadOption
     words, layers = Words(config), backbone(config, device=device)
     patch_encoder = PatchEncoder(config, device=device)
     patch_decoder = PatchDecoder(config, device=device) if load.speech else None
-    fill(words, source, dtype=dtype, device=device)
-    fill(layers, source, prefix="model.", dtype=dtype, device=device)
-    pack_all(layers, load.weights)
-    pack_all(words, load.weights)
-    fill(patch_encoder, source, dtype=dtype, device=device)
+    fill_packed(words, source, load.weights, dtype=dtype, device=device, tables=True)
+    fill_packed(layers, source, load.weights, prefix="model.", dtype=dtype, device=device)
+    fill_packed(patch_encoder, source, at_least_int8(load.weights), dtype=dtype, device=device)
     if patch_decoder is not None:
         fill(patch_decoder, source, dtype=dtype, device=device)
     return Network(
@@ -91,7 +92,9 @@ def build_codec(config: CodecConfig, source: TensorSource, load: LoadOptions, *,
     with torch.device("meta"):
         encoder = Encoder(config, levels=levels)
         decoder = Decoder(config) if load.speech else None
-    fill(encoder, source, prefix="encoder.", dtype=dtype, device=load.device)
+    fill_packed(
+        encoder, source, at_least_int8(load.weights), prefix="encoder.", dtype=dtype, device=load.device
+    )
     if decoder is not None:
         fill(decoder, source, prefix="decoder.", dtype=dtype, device=load.device)
     return Codec(config=config, encoder=encoder, decoder=decoder)
@@ -118,6 +121,11 @@ def codec_shapes(config: CodecConfig) -> dict[str, Shape]:
         shapes[f"{prefix}cluster_size"] = (size,)
         shapes[f"{prefix}inited"] = (1,)
     return shapes
+
+
+def at_least_int8(weights: Weights) -> Weights:
+    """Return the bits of what hears: its codes are decided by small differences, which four bits blur."""
+    return "int8" if weights == "int4" else weights
 
 
 def torch_type(load: LoadOptions) -> torch.dtype:

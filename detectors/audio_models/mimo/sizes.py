@@ -26,19 +26,34 @@ def language_parts(config: LanguageConfig) -> tuple[MemoryPart, ...]:
             needed_for="text",
             quantised_parameters=config.num_hidden_layers * matrices,
             quantised_rows=config.num_hidden_layers * rows,
+            pieces=config.num_hidden_layers,
+            for_each_token=True,
         ),
-        MemoryPart(name="token embedding", parameters=words, needed_for="text"),
+        MemoryPart(
+            name="token embedding",
+            parameters=words,
+            needed_for="text",
+            quantised_parameters=words,
+            quantised_rows=config.vocab_size,
+            fewest_bits="int8",
+            pieces=config.vocab_size,
+        ),
         MemoryPart(
             name="text head",
             parameters=words,
             needed_for="text",
             quantised_parameters=words,
             quantised_rows=config.vocab_size,
+            for_each_token=True,
         ),
         MemoryPart(
             name="patch encoder",
             parameters=seeing + joined + sum(channels) * config.input_local_dim,
             needed_for="text",
+            quantised_parameters=joined
+            + config.input_local_layers * 16 * config.input_local_dim * config.input_local_dim,
+            quantised_rows=hidden + config.input_local_layers * 13 * config.input_local_dim,
+            fewest_bits="int8",
         ),
         MemoryPart(
             name="patch decoder",
@@ -68,7 +83,15 @@ def codec_parts(config: CodecConfig, *, levels: int) -> tuple[MemoryPart, ...]:
     voice += config.n_mels * narrow + 2 * narrow
     voice += (narrow + 1) * (config.nfft + 2) + config.window_size
     return (
-        MemoryPart(name="audio encoder", parameters=ears, needed_for="text"),
+        MemoryPart(
+            name="audio encoder",
+            parameters=ears,
+            needed_for="text",
+            quantised_parameters=config.encoder_layers * (4 * dim * dim + 2 * dim * config.encoder_ffn_dim),
+            quantised_rows=config.encoder_layers * (5 * dim + config.encoder_ffn_dim),
+            fewest_bits="int8",
+            pieces=config.encoder_layers,
+        ),
         MemoryPart(name="codebooks", parameters=sum(config.codebook_size[:levels]) * dim, needed_for="text"),
         MemoryPart(name="audio decoder", parameters=voice, needed_for="speech"),
     )
