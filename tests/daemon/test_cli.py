@@ -47,6 +47,7 @@ COMMANDS = [
     ("models", "list"),
     ("models", "pull"),
     ("models", "plan"),
+    ("models", "pack"),
     ("models", "background"),
     ("schema", "config"),
     ("token", "add"),
