@@ -14,6 +14,7 @@ is written if it is not there.
 from __future__ import annotations
 
 import json
+import resource
 import tempfile
 import time
 from collections import Counter
@@ -137,17 +138,17 @@ def timed(work: Callable[[], Any]) -> tuple[float, float]:
     return time.perf_counter() - began_s, time.process_time() - used_s
 
 
-def clips(count: int) -> list[Clip]:
+def clips(count: int, clip_s: float) -> list[Clip]:
     """Return clips of noise that the model has not heard before."""
     rng = np.random.default_rng(time.monotonic_ns())
-    noise = rng.standard_normal((count, round(CLIP_S * 24_000)), dtype=np.float32) * 0.1
+    noise = rng.standard_normal((count, round(clip_s * 24_000)), dtype=np.float32) * 0.1
     return [Clip(samples=samples, rate_hz=24_000) for samples in noise]
 
 
 @torch.inference_mode()
-def answer_times(model: MimoAudio, tokens: int) -> dict[str, float]:
+def answer_times(model: MimoAudio, tokens: int, clip_s: float) -> dict[str, float]:
     """Return the seconds to the first token for a clip never heard, and between tokens after that."""
-    prompt: Prompt = [clips(1)[0], QUESTION]
+    prompt: Prompt = [clips(1, clip_s)[0], QUESTION]
     hearing = timed(lambda: model.positions([prompt[0]]))  # type: ignore[list-item] # the clip
     answer = model.tokens(prompt, AskOptions(max_tokens=tokens, temperature=1.0))
     first = timed(lambda: next(answer))
@@ -162,9 +163,9 @@ def answer_times(model: MimoAudio, tokens: int) -> dict[str, float]:
     }
 
 
-def score_time(model: MimoAudio, count: int) -> dict[str, float]:
+def score_time(model: MimoAudio, count: int, clip_s: float) -> dict[str, float]:
     """Return the seconds in which as many clips are told apart in one batch."""
-    prompts: list[Prompt] = [[clip, QUESTION] for clip in clips(count)]
+    prompts: list[Prompt] = [[clip, QUESTION] for clip in clips(count, clip_s)]
     wall_s, used_s = timed(lambda: model.score(prompts, ["Yes", "No"]))
     return {"s": wall_s, "cpu_s": used_s}
 
@@ -182,6 +183,7 @@ def measure(
     *,
     batches: Sequence[int],
     tokens: int,
+    clip_s: float,
     packed: Path | None,
 ) -> dict[str, Any]:
     """Build the model and return its figures."""
@@ -192,7 +194,7 @@ def measure(
     loaded_s = time.perf_counter() - began_s
     parts = (*language_parts(language), *codec_parts(codec, levels=language.audio_channels))
     floor_s = token_bytes(language, load) / read_speed(load)
-    times = answer_times(model, tokens)
+    times = answer_times(model, tokens, clip_s)
     resident = process.memory_info().rss
     return {
         "loaded_s": loaded_s,
@@ -201,9 +203,10 @@ def measure(
         "read_gb_per_s": token_bytes(language, load) / floor_s / 1e9,
         "floor_over_measured": floor_s / times["token_s"],
         "floor_over_cpu": floor_s / times["token_cpu_s"],
-        "scored": {str(count): score_time(model, count) for count in batches},
+        "scored": {str(count): score_time(model, count, clip_s) for count in batches},
         "planned_bytes": total_bytes(parts, load),
         "resident_bytes": resident - before,
+        "most_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024,
         "planned_parts": {part.name: part_bytes(part, load) for part in parts},
         "resident_parts": {} if packed is None else resident_parts(packed),
     }
@@ -218,6 +221,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--tokens", type=int, default=TOKENS, help="of an answer")
+    parser.add_argument("--clip-s", type=float, default=CLIP_S, help="seconds that each clip lasts")
     parser.add_argument("--packed", type=Path, help="a packed folder, written if it is not there")
     parser.add_argument("--memory-gb", type=float, help="with --packed: what it may hold")
     parser.add_argument("--batch", type=int, action="append", help="clips in one batch; several times")
@@ -239,7 +243,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         )  # fmt: skip
         codec = replace(codec, d_model=64, encoder_ffn_dim=64, encoder_attention_heads=2)
     figures = measure(
-        language, codec, load, batches=options.batch or [1], tokens=options.tokens, packed=options.packed
+        language,
+        codec,
+        load,
+        batches=options.batch or [1],
+        tokens=options.tokens,
+        clip_s=options.clip_s,
+        packed=options.packed,
     )
     table = Table(
         "figure", "", title=f"MiMo-Audio, {options.layers} layers, {options.weights}, {options.device}"
@@ -247,6 +257,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     for name, value in figures.items():
         table.add_row(name, str(value) if isinstance(value, dict) else f"{value:.4g}")
     shape = {"layers": options.layers, "encoder_layers": options.encoder_layers, "weights": options.weights}
+    shape |= {"clip_s": options.clip_s, "memory_gb": options.memory_gb}
     return publish("audio_model", options, {**figures, **shape, "device": options.device}, table)
 
 
