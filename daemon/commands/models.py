@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from daemon.commands.export_encoder import EXAMPLE, export_encoder
 from daemon.commands.options import ConfigOption, JsonOption, print_json
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from daemon.models.folder import ModelFolder
 
 group = typer.Typer(help="Encoders besides the one that ships.", no_args_is_help=True)
+group.command("export-encoder", epilog=EXAMPLE)(export_encoder)
 
 
 @group.command("list", epilog="Example: heard models list --json")

@@ -7,8 +7,8 @@ import importlib.util
 from foundation.errors import ModelError
 
 
-def require(*names: str) -> None:
-    """Raise ModelError if one of the libraries is not installed."""
+def require(*names: str, extra: str = "audio-models") -> None:
+    """Raise ModelError if one of the libraries, which `extra` brings, is not installed."""
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
-        raise ModelError(f"full audio models need {', '.join(missing)}: pip install 'heard[audio-models]'")
+        raise ModelError(f"full audio models need {', '.join(missing)}: pip install 'heard[{extra}]'")

@@ -43,11 +43,17 @@ class WhisperEars:
 
 def open_whisper(folder: Path, *, width: int, dtype: torch.dtype, device: str) -> WhisperEars:
     """Load the encoder alone. Raises ModelError if the folder's tensors are not those of a whole Whisper."""
-    config = WhisperConfig(**read_config(folder))
-    if config.d_model != width:
+    encoder = load_whisper(folder, dtype=dtype, device=device)
+    if encoder.config.d_model != width:
         raise ModelError(
-            f"{folder}: its states are {config.d_model} wide, and this model was made for {width}"
+            f"{folder}: its states are {encoder.config.d_model} wide, and this model was made for {width}"
         )
+    return WhisperEars(encoder, bands=encoder.config.num_mel_bins, dtype=dtype, device=device)
+
+
+def load_whisper(folder: Path, *, dtype: torch.dtype, device: str) -> WhisperEncoder:
+    """Load the encoder as its makers wrote it; raises as `open_whisper` does."""
+    config = WhisperConfig(**read_config(folder))
     source = Safetensors(folder)
     with torch.device("meta"):
         whole = WhisperModel(config)
@@ -55,4 +61,4 @@ def open_whisper(folder: Path, *, width: int, dtype: torch.dtype, device: str) -
     # The decoder's head repeats its embedding, and some writers store it all the same.
     check_inventory(source, shapes_of(whole, prefix="model."), ignored=(r"proj_out\.weight",))
     fill(encoder, source, prefix="model.encoder.", dtype=dtype, device=device)
-    return WhisperEars(encoder, bands=config.num_mel_bins, dtype=dtype, device=device)
+    return encoder

@@ -14,7 +14,8 @@ HOP = 160  # 10 ms
 
 
 @lru_cache(maxsize=4)
-def _filters(bands: int) -> Tensor:
+def whisper_filters(bands: int) -> Tensor:
+    """Return what a power spectrum is summed up with, float32 [1 + N_FFT // 2, bands]."""
     bank = mel_filter_bank(
         num_frequency_bins=1 + N_FFT // 2,
         num_mel_filters=bands,
@@ -35,6 +36,6 @@ def whisper_log_mel(samples: Tensor, *, bands: int) -> Tensor:
     window = torch.hann_window(N_FFT, device=samples.device)
     spectrum = torch.stft(samples, N_FFT, HOP, window=window, return_complex=True)
     power = spectrum[..., :-1].abs() ** 2
-    picture = (_filters(bands).to(samples.device).T @ power).clamp(min=1e-10).log10()
+    picture = (whisper_filters(bands).to(samples.device).T @ power).clamp(min=1e-10).log10()
     loudest = picture.amax(dim=(-2, -1), keepdim=True)
     return (torch.maximum(picture, loudest - 8.0) + 4.0) / 4.0

@@ -5,7 +5,7 @@ file: mn04.onnx                  # beside the manifest
 sha256: 3f5a…                    # of that file
 licence: MIT
 source: https://github.com/fschmid56/EfficientAT
-rate_hz: 32000                   # 16000, 32000 or 48000
+rate_hz: 32000                   # 16000, 24000, 32000 or 48000
 window_ms: 1000
 hop_ms: 160                      # a multiple of 80: how often the network runs
 input: {name: log_mel, layout: log_mel, mel: {mels: 128}}
@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, Self
 
@@ -40,6 +40,7 @@ MANIFEST_NAME = "manifest.yaml"
 
 _Text = Annotated[str, Field(min_length=1)]
 _Count = Annotated[int, Field(strict=True, ge=1)]
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Decimal = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _MEL = MelSettings()
 
@@ -88,6 +89,15 @@ class InputManifest(_Part):
         return self
 
 
+class DataManifest(_Part):
+    """A second file with the network's weights, where they are more than an ONNX file holds."""
+
+    file: _Text
+    """beside the manifest, under the name that the ONNX file has for it"""
+    sha256: _Sha256
+    """the sha256 of that file"""
+
+
 class Manifest(_Part):
     """An embedding network, and how to listen with it."""
 
@@ -95,14 +105,16 @@ class Manifest(_Part):
     """what the encoder is called: a-z, 0-9, _ . and -"""
     file: _Text
     """the ONNX file, beside the manifest"""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: _Sha256
     """the sha256 of that file, 64 hexadecimal digits"""
+    data: DataManifest | None = None
+    """a file beside with the network's weights; most networks have them inside"""
     licence: _Text
     """the licence of the weights"""
     source: _Text
     """where the weights come from"""
-    rate_hz: Literal[16_000, 32_000, 48_000]
-    """16000, 32000 or 48000"""
+    rate_hz: Literal[16_000, 24_000, 32_000, 48_000]
+    """16000, 24000, 32000 or 48000"""
     window_ms: Annotated[_Count, Field(ge=HOP_MS, le=30_000)]
     """how much audio the network sees at once, in milliseconds"""
     hop_ms: Annotated[_Count, Field(multiple_of=HOP_MS)] = HOP_MS
@@ -137,25 +149,34 @@ def load_onnx_encoder(path: Path, *, every_hops: int | None = None, threads: int
     """
     document = read_yaml(path, error=ManifestError)
     manifest = validate(document, Manifest, error=ManifestError)
-    weights = path.parent / manifest.file
-    try:
-        content = weights.read_bytes()
-    except OSError as error:
-        _refuse(document, ("file",), f"{weights} cannot be read: {error.strerror}", error)
-    digest = sha256(content).hexdigest()
-    if digest != manifest.sha256:
-        message = f"{weights} has sha256 {digest}: it is damaged or another file; fetch it again"
-        _refuse(document, ("sha256",), message)
+    weights = _check_file(document, (), manifest)
+    if manifest.data is not None:
+        _check_file(document, ("data",), manifest.data)
     if manifest.mel is not None and 2 * manifest.mel.high_hz > manifest.rate_hz:
         _refuse(document, ("input", "mel", "high_hz"), f"at most half of 'rate_hz', {manifest.rate_hz / 2:g}")
-    network = _OnnxNetwork(document, manifest, content, threads)
+    network = _OnnxNetwork(document, manifest, weights, threads)
     windowing = manifest.windowing
     if every_hops is not None:
         windowing = replace(windowing, every_hops=every_hops)
     window = _window(manifest, windowing)
     dim = network.embed_first(window.view(window.initial_state()[None]))
-    identity = windowed_id(manifest.name, windowing, dim, digest, manifest.mel, manifest.output)
+    files = (manifest.sha256,) if manifest.data is None else (manifest.sha256, manifest.data.sha256)
+    identity = windowed_id(manifest.name, windowing, dim, *files, manifest.mel, manifest.output)
     return WindowedEncoder(network, windowing, identity, window)
+
+
+def _check_file(document: YamlDocument, loc: Loc, part: Manifest | DataManifest) -> Path:
+    """Return a file beside the manifest, which has the sha256 that the manifest says."""
+    path = document.path.parent / part.file
+    try:
+        with path.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        _refuse(document, (*loc, "file"), f"{path} cannot be read: {error.strerror}", error)
+    if digest != part.sha256:
+        message = f"{path} has sha256 {digest}: it is damaged or another file; fetch it again"
+        _refuse(document, (*loc, "sha256"), message)
+    return path
 
 
 def _window(manifest: Manifest, windowing: Windowing) -> Window:
@@ -172,11 +193,10 @@ def _window(manifest: Manifest, windowing: Windowing) -> Window:
 class _OnnxNetwork:
     """Windows to what the network says of them."""
 
-    def __init__(self, document: YamlDocument, manifest: Manifest, content: bytes, threads: int) -> None:
+    def __init__(self, document: YamlDocument, manifest: Manifest, weights: Path, threads: int) -> None:
         self._document, self._manifest = document, manifest
-        weights = document.path.parent / manifest.file
         try:
-            self._session = open_session(content, weights, threads=threads)
+            self._session = open_session(None, weights, threads=threads)
         except ModelError as error:
             _refuse(document, ("file",), str(error), error)
         inputs = {each.name: each for each in self._session.get_inputs()}

@@ -8,8 +8,11 @@ from typing import Any
 from foundation.errors import ModelError
 
 
-def open_session(content: bytes, path: Path, *, threads: int) -> Any:
-    """Load a network. Raises ModelError, which names `path`, if ONNX Runtime cannot."""
+def open_session(content: bytes | None, path: Path, *, threads: int) -> Any:
+    """Load a network; without `content` from the file itself, which may name another one with its weights.
+
+    Raises ModelError, which names `path`, if ONNX Runtime cannot.
+    """
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
@@ -20,7 +23,7 @@ def open_session(content: bytes, path: Path, *, threads: int) -> Any:
     # Spinning threads burn a hub's core between hops.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content or str(path), options, providers=["CPUExecutionProvider"])
     except (
         failures.InvalidProtobuf,
         failures.InvalidGraph,

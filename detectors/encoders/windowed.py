@@ -71,27 +71,32 @@ class Windowing:
     """How a network looks at a stream."""
 
     rate_hz: int
-    """A whole multiple of DETECTION_RATE_HZ; above it, audio is interpolated, and stays empty above 8 kHz."""
+    """DETECTION_RATE_HZ, half as much again, or a multiple: interpolated, and empty above 8 kHz."""
     window_samples: int
     """At `rate_hz`"""
     every_hops: int = 1
     """1: a new embedding each hop. k: each k-th hop, and the hops between repeat the last one."""
 
     def __post_init__(self) -> None:
-        if self.rate_hz % DETECTION_RATE_HZ or self.rate_hz <= 0:
-            raise ValueError(f"{self.rate_hz} Hz is no multiple of {DETECTION_RATE_HZ} Hz")
+        if 2 * self.rate_hz % DETECTION_RATE_HZ or self.rate_hz < DETECTION_RATE_HZ:
+            raise ValueError(f"{self.rate_hz} Hz is neither a multiple of {DETECTION_RATE_HZ} Hz nor midway")
         if self.window_samples < self.hop_samples or self.every_hops < 1:
             raise ValueError("a window holds at least one hop, and the network runs at least each hop")
 
     @property
+    def stride(self) -> int:
+        """2 where the rate is midway between two multiples: every other interpolated sample counts."""
+        return 1 if self.rate_hz % DETECTION_RATE_HZ == 0 else 2
+
+    @property
     def factor(self) -> int:
-        """How many samples of the network's rate stand for one at DETECTION_RATE_HZ."""
-        return self.rate_hz // DETECTION_RATE_HZ
+        """How many interpolated samples stand for one at DETECTION_RATE_HZ."""
+        return self.stride * self.rate_hz // DETECTION_RATE_HZ
 
     @property
     def hop_samples(self) -> int:
         """One hop at `rate_hz`."""
-        return self.factor * HOP_SAMPLES
+        return self.factor * HOP_SAMPLES // self.stride
 
 
 @lru_cache(maxsize=4)
@@ -171,7 +176,7 @@ class WindowedEncoder:
             states, np.cumsum([self._tail, self._window.size, self._id.dim]), axis=1
         )
         tails, heard = upsample(tails, hops, self._windowing.factor)
-        windows = self._window.advance(windows, heard)
+        windows = self._window.advance(windows, heard[:, :: self._windowing.stride])
         due = waits[:, 0] == 0
         if due.any():
             embeddings = embeddings.copy()

@@ -98,6 +98,18 @@ class Encoder(nn.Module):
         pool = self.config.avg_pooler
         return [row[: -(-int(length) // pool)] for row, length in zip(x, lengths, strict=True)]
 
+    def whole(self, mels: Tensor) -> Tensor:
+        """Return [windows, frames at 25 Hz, dim] of as long windows [windows, frames at 100 Hz, n_mels].
+
+        What `features` gives for each of them alone; nothing here depends on the data, so it can be traced.
+        """
+        x = functional.gelu(self.conv1(mels.transpose(1, 2)))
+        x = functional.gelu(self.conv2(x)).transpose(1, 2)
+        x = self._through_layers(x, None)
+        x = functional.pad(x, (0, 0, 0, -x.shape[1] % self.config.avg_pooler))
+        features: Tensor = self.down_sample_norm(self.down_sample_layer(x.transpose(1, 2)).transpose(1, 2))
+        return features
+
     def codes(self, mels: list[Tensor], longest: list[int]) -> list[Tensor]:
         """Return [frames at 25 Hz, levels] for each segment."""
         return [self.quantizer.encode(features) for features in self.features(mels, longest)]
@@ -108,6 +120,9 @@ class Encoder(nn.Module):
         mask = None
         if int(lengths.min()) < x.shape[1]:
             mask = (frames < lengths[:, None])[:, None, None, :]
+        return self._through_layers(x, mask)
+
+    def _through_layers(self, x: Tensor, mask: Tensor | None) -> Tensor:
         head_dim = self.config.d_model // self.config.encoder_attention_heads
         rotary = rotary_positions(x.shape[1], head_dim, self.config.rope_theta, x)
         skipped = torch.zeros_like(x)

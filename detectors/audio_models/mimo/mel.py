@@ -14,7 +14,8 @@ FLOOR = 1e-7
 
 
 @lru_cache(maxsize=2)
-def _filters(config: CodecConfig) -> Tensor:
+def mel_filters(config: CodecConfig) -> Tensor:
+    """Return what a spectrum's magnitudes are summed up with, float32 [1 + nfft // 2, n_mels]."""
     bank = mel_filter_bank(
         num_frequency_bins=1 + config.nfft // 2,
         num_mel_filters=config.n_mels,
@@ -35,5 +36,5 @@ def log_mel(samples: Tensor, config: CodecConfig) -> Tensor:
     spectrum = torch.stft(
         samples, config.nfft, config.hop_length, config.window_size, window, return_complex=True
     )
-    magnitudes = _filters(config).to(samples.device).T @ spectrum.abs()
+    magnitudes = mel_filters(config).to(samples.device).T @ spectrum.abs()
     return magnitudes.clamp(min=FLOOR).log().T

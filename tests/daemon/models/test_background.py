@@ -16,6 +16,7 @@ from detectors.encoders.onnx_manifest import InputManifest, Manifest, MelManifes
 from detectors.types import DETECTION_RATE_HZ
 from fewshot_profiles.background import bank_from_recordings
 from foundation.errors import AudioFileError, ExampleError
+from tests.detectors.audio_models.tiny_parts import write_whisper
 from tests.encoders_for_tests import LogMelEncoder
 
 MINUTES = 10.5
@@ -85,6 +86,53 @@ def test_a_sound_is_taught_with_an_encoder_of_the_owners_own(
     later = _write(tmp_path / "later.wav", 6, seed=20, tone_hz=1_030)
     assert _heard(monkeypatch, "replay", later, *here, "--json") == 0
     assert [json.loads(line)["profile"] for line in capsys.readouterr().out.splitlines()] == ["chime"]
+
+
+@pytest.mark.timeout(180)
+def test_a_sound_is_taught_with_the_ears_of_a_full_audio_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exported by one command, here from a Whisper with weights by chance; then an encoder like any other."""
+    write_whisper(tmp_path / "whisper-tiny", width=32, bands=80)
+    config = tmp_path / "heard.yaml"
+    config.write_text("state_dir: state\n", encoding="utf-8")
+    export = ("models", "export-encoder", tmp_path / "whisper-tiny", "--config", config, "--window-ms", 800)
+    assert _heard(monkeypatch, *export, "--hop-ms", 160, "--json") == 0
+    manifest = json.loads(capsys.readouterr().out)["manifest"]
+    assert manifest == str(tmp_path / "state" / "models" / "whisper-tiny" / "manifest.yaml")
+    config.write_text(f"state_dir: state\nencoder: {manifest}\nstock_profiles: false\n", encoding="utf-8")
+    here = ("--config", config)
+    hours = _write(tmp_path / "hours.flac", MINUTES * 60, seed=9)
+    assert _heard(monkeypatch, "models", "background", hours, *here) == 0
+    chimes = [_write(tmp_path / f"chime{n}.wav", 3, seed=n, tone_hz=1_000 + 20 * n) for n in range(3)]
+    assert _heard(monkeypatch, "profiles", "enroll", "chime", *chimes, *here) == 0
+    capsys.readouterr()
+    later = _write(tmp_path / "later.wav", 6, seed=20, tone_hz=1_030)
+    assert _heard(monkeypatch, "replay", later, *here, "--json") == 0
+    assert [json.loads(line)["profile"] for line in capsys.readouterr().out.splitlines()] == ["chime"]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("absent",), "there is no such folder"),
+        ((".", "--hop-ms", 100), "each 80 ms or a multiple of it, not each 100 ms"),
+        ((".", "--name", "My ears"), "no name for an encoder"),
+        ((".",), "no config.json"),
+    ],
+)
+def test_an_export_that_cannot_be_says_why(
+    options: tuple[object, ...],
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In one line, with exit code 2."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "heard.yaml").write_text("state_dir: state\n", encoding="utf-8")
+    assert _heard(monkeypatch, "models", "export-encoder", *options, "--config", "heard.yaml") == 2
+    assert reason in " ".join(capsys.readouterr().err.split())
 
 
 def test_rows_say_which_piece_they_are_from(tmp_path: Path) -> None:

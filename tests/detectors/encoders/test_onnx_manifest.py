@@ -113,7 +113,7 @@ def test_a_log_mel_network_gets_the_picture_that_the_manifest_describes(tmp_path
         ({"file": "absent.onnx"}, "net.yaml:2:7", "cannot be read: No such file"),
         ({"licence": None}, "net.yaml:1:1", "'licence' is missing"),
         ({"rate": 16_000}, "net.yaml:11:1", "unknown key 'rate'; did you mean 'rate_hz'?"),
-        ({"rate_hz": 44_100}, "net.yaml:6:10", "expected 16000, 32000 or 48000"),
+        ({"rate_hz": 44_100}, "net.yaml:6:10", "expected 16000, 24000, 32000 or 48000"),
         ({"hop_ms": 100}, "net.yaml:8:9", "multiple of 80"),
         ({"window_ms": 300}, "net.yaml:9:8", "does not take what the manifest says"),
         ({"output": "logits"}, "net.yaml:10:9", "the network's outputs are 'embedding'"),

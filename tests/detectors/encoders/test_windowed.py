@@ -83,6 +83,18 @@ def test_the_window_is_the_last_samples_that_were_heard() -> None:
     assert network.rows == 5
 
 
+def test_a_rate_midway_takes_every_other_sample_of_twice_that() -> None:
+    """24 kHz is every second sample of 48 kHz: nothing above 8 kHz is there to fold back."""
+    encoder = _encoder(LastSamples(), Windowing(rate_hz=24_000, window_samples=4_800))
+    states, tails, fine = encoder.initial_state()[None], np.zeros((1, tail_samples(3)), np.float32), []
+    for hop in _noise(1, 4)[0]:
+        states, _ = encoder.step(states, hop[None])
+        tails, finer = upsample(tails, hop[None], 3)
+        fine.append(finer[0])
+    window = states[0, tail_samples(3) :][:4_800]
+    np.testing.assert_array_equal(window, np.concatenate(fine)[::2][-4_800:])
+
+
 def test_between_its_turns_the_network_rests_and_its_answer_stands() -> None:
     """Each third hop is new; the two after it repeat it; each stream has a rhythm of its own."""
     network = LastSamples()
@@ -139,6 +151,6 @@ def test_the_identity_changes_with_anything_that_changes_the_numbers() -> None:
 
 
 def test_a_rate_that_cannot_be_reached_is_refused() -> None:
-    """44.1 kHz is no multiple of 16 kHz."""
+    """44.1 kHz is no multiple of 16 kHz, and not midway between two."""
     with pytest.raises(ValueError, match="multiple"):
         Windowing(rate_hz=44_100, window_samples=44_100)
