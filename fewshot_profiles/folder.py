@@ -23,6 +23,7 @@ from fewshot_profiles.heads import Head
 from fewshot_profiles.profile import Detector, Embedded, Example, Kind, Mark, Profile, Verdict
 from fewshot_profiles.versions import put_in_place
 from foundation.errors import ProfileError
+from foundation.ownership import give_tree, make_folder
 from foundation.yaml_document import read_yaml, validate
 
 YAML_NAME = "profile.yaml"
@@ -148,7 +149,7 @@ def write_profile(
     """
     if not re.match(NAME_PATTERN, profile.name):
         raise ValueError(f"{profile.name!r} is no name for a profile: use a-z, 0-9 and _")
-    parent.mkdir(parents=True, exist_ok=True)
+    make_folder(parent)
     beside = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
     try:
         beside.chmod(0o755)
@@ -158,6 +159,7 @@ def write_profile(
         # Taught by one user, such as root, and heard by another: the service's.
         (beside / ARRAYS_NAME).chmod(0o644)
         _write_audio(beside / AUDIO_FOLDER, recordings, audio_from)
+        give_tree(beside)
         if keep_version:
             put_in_place(beside, parent / profile.name)
         else:

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from foundation.errors import Problem, ProfileError
+from foundation.ownership import make_folder
 
 MAX_VERSIONS = 20
 """The oldest go first. A profile with its examples as audio is a megabyte or two."""
@@ -25,7 +26,7 @@ def put_in_place(beside: Path, folder: Path) -> None:
         beside.rename(folder)
         return
     kept = _next_place(folder)
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(kept.parent)
     folder.rename(kept)
     try:
         beside.rename(folder)
@@ -72,7 +73,7 @@ def remove(folder: Path) -> None:
         message = "there is no such profile of the owner's"
         raise ProfileError([Problem(file=folder, line=0, column=0, message=message)])
     kept = _next_place(folder)
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(kept.parent)
     folder.rename(kept)
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from foundation.atomic_file import write_atomically
 from foundation.errors import OwnerError, StateFolderError
+from foundation.ownership import give_file
 from foundation.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -127,23 +128,16 @@ class TokenFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
+                give_file(lock, self._path.parent)
                 flock(lock, LOCK_EX)
                 tokens = {token.name: token for token in self.tokens()}
                 yield tokens
                 content = _File(tokens=tuple(tokens.values())).model_dump_json(indent=1)
                 write_atomically(self._path, content.encode())
-                self._give_to_daemon()
             finally:
                 os.close(lock)
         except OSError as error:
             raise StateFolderError(f"{self._path} cannot be written: {error.strerror}") from error
-
-    def _give_to_daemon(self) -> None:
-        """Let the service read what root has written: the state folder is its own."""
-        if os.geteuid() == 0:
-            owner = self._path.parent.stat()
-            for path in (self._path, self._path.with_suffix(".lock")):
-                os.chown(path, owner.st_uid, owner.st_gid)
 
     def _read(self) -> tuple[Token, ...]:
         try:

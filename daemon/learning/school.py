@@ -159,7 +159,7 @@ class School:
                 kept = await self.desk.upkeep(
                     lambda: broken_promises(self.teacher, self._switches.threshold_is_set)
                 )
-            except HeardError as error:
+            except (HeardError, OSError) as error:
                 self._changes.note("promises", str(error))
                 continue
             for line in kept:
