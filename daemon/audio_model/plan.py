@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from detectors.audio_models.in_transformers.published import CONFIGS
 from detectors.audio_models.memory_plan import (
     LIBRARIES_BYTES,
     MemoryPart,
@@ -29,6 +30,7 @@ PUBLISHED = {
     "Kimi-Audio-7B-Instruct": "kimi",
     "Kimi-Audio-7B": "kimi",
     "mini-omni": "mini_omni",
+    **dict.fromkeys(CONFIGS, "in_transformers"),
 }
 """Those whose sizes are known without their folder, and the family that knows them."""
 
@@ -120,8 +122,10 @@ def must_fit(folder: Path, load: LoadOptions) -> None:
 
 
 def _config(name: str) -> Mapping[str, Any]:
+    if name in PUBLISHED:
+        return CONFIGS.get(name, {})
     folder = Path(name)
-    return {} if name in PUBLISHED or not folder.is_dir() else read_config(folder)
+    return read_config(folder) if folder.is_dir() else {}
 
 
 def _least(parts: Sequence[MemoryPart], load: LoadOptions) -> int | None:
@@ -133,7 +137,7 @@ def _least(parts: Sequence[MemoryPart], load: LoadOptions) -> int | None:
 def _parts(name: str, config: Mapping[str, Any]) -> tuple[MemoryPart, ...]:
     if name in PUBLISHED:
         known: Any = importlib.import_module(f"detectors.audio_models.{PUBLISHED[name]}")
-        parts: tuple[MemoryPart, ...] = known.memory_parts({})
+        parts: tuple[MemoryPart, ...] = known.memory_parts(config)
         return parts
     folder = Path(name)
     if not folder.is_dir():
