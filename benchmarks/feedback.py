@@ -25,14 +25,13 @@ from benchmarks.stock import read_stock
 from benchmarks.taught import TaughtSound, taught_arguments, taught_sounds
 from fewshot_profiles.calibration import logit, sigmoid
 from fewshot_profiles.enrollment import FALSE_ALARMS_PER_HOUR
-from fewshot_profiles.refitting import with_negatives
+from fewshot_profiles.veto import logits_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from fewshot_profiles.bank import BackgroundBank
     from fewshot_profiles.profile import Profile
 
 WRONG_EVENTS = 10
@@ -66,7 +65,7 @@ def wrong_events(profile: Profile, pieces: NDArray[np.float16]) -> tuple[list[ND
     return events, float(peaks[chosen[-1]])
 
 
-def measure(taught: TaughtSound, heard: MixedHours, bank: BackgroundBank) -> Marked:
+def measure(taught: TaughtSound, heard: MixedHours) -> Marked:
     """Mark ten wrong events of one profile and ask again."""
     pieces = heard.hops[[taught.sound not in held for held in heard.may_contain]]
     events, lowest = wrong_events(taught.profile, pieces)
@@ -75,12 +74,12 @@ def measure(taught: TaughtSound, heard: MixedHours, bank: BackgroundBank) -> Mar
     after = before
     for event in events:
         negatives = np.concatenate([after.embedded.negatives, event])
-        after = with_negatives(replace(after, embedded=replace(after.embedded, negatives=negatives)), bank)
+        after = replace(after, embedded=replace(after.embedded, negatives=negatives))
     edge = logit(threshold)
     fired = [_fired(profile, pieces, edge) for profile in (before, after)]
     return Marked(
         sound=taught.sound,
-        still_fire=sum(float(after.detector.head.logits(event).max()) >= edge for event in events),
+        still_fire=sum(float(logits_of(after, event).max()) >= edge for event in events),
         pieces_before=fired[0],
         pieces_after=fired[1],
         recall_before=float(np.mean(taught.peaks(before) >= edge)),
@@ -89,8 +88,7 @@ def measure(taught: TaughtSound, heard: MixedHours, bank: BackgroundBank) -> Mar
 
 
 def _fired(profile: Profile, pieces: NDArray[np.float16], edge: float) -> int:
-    head = profile.detector.head
-    return sum(float(head.logits(piece.astype(np.float32)).max()) >= edge for piece in pieces)
+    return sum(float(logits_of(profile, piece.astype(np.float32)).max()) >= edge for piece in pieces)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -104,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     stock, bank = read_stock(encoder.id)
     heard = mixed_hours(rows, encoder, hours=options.hours, seed=options.seed)
     marked = [
-        measure(taught, heard, bank)
+        measure(taught, heard)
         for taught in taught_sounds(
             rows,
             options.profile or PROFILES,

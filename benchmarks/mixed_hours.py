@@ -17,6 +17,7 @@ from benchmarks.mixtures import mono
 from benchmarks.report import RESULTS, progress
 from detectors.types import DETECTION_RATE_HZ, HOP_S, HOP_SAMPLES
 from fewshot_profiles.embedding import embed_framed, frame_clip
+from training.stock_hours import PIECE_S, mixed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,15 +26,8 @@ if TYPE_CHECKING:
 
     from benchmarks.dataset import Recording
     from detectors.encoders import Encoder
-    from detectors.types import Samples
 
-PIECE_S = 30.0
 PIECES_AT_ONCE = 40
-_LEVELS_DB = (-24.0, 6.0)
-_SECOND_DB = (-15.0, 3.0)
-"""The second recording of a pair, over the first."""
-_ROOM_S = (0.05, 0.5)
-"""How long a room takes to fall by 60 dB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,40 +86,12 @@ def _embedded(
     for first in progress(range(0, len(pairs), PIECES_AT_ONCE), "Embedding mixed hours"):
         batch = pairs[first : first + PIECES_AT_ONCE]
         clips = [
-            frame_clip(_mixed(pair, np.random.default_rng((seed, first + at, 1))), DETECTION_RATE_HZ)
+            frame_clip(
+                mixed(mono(pair[0]), mono(pair[1]), np.random.default_rng((seed, first + at, 1))),
+                DETECTION_RATE_HZ,
+            )
             for at, pair in enumerate(batch)
         ]
         for at, clip in enumerate(embed_framed(encoder, clips), start=first):
             hops[at], levels[at] = clip.hops[:count], clip.level_dbfs[:count]
     return hops, levels
-
-
-def _mixed(pair: tuple[Recording, Recording], rng: np.random.Generator) -> Samples:
-    first, second = (_piece(mono(row), rng) for row in pair)
-    second_gain = 10.0 ** (rng.uniform(*_SECOND_DB) / 20.0) * _rms(first) / _rms(second)
-    both = _in_room(first + np.float32(second_gain) * second, rng)
-    level = 10.0 ** (rng.uniform(*_LEVELS_DB) / 20.0)
-    mixed: Samples = np.clip(both * np.float32(level), -1.0, 1.0).astype(np.float32)
-    return mixed
-
-
-def _piece(audio: Samples, rng: np.random.Generator) -> Samples:
-    length = int(PIECE_S * DETECTION_RATE_HZ)
-    start = int(rng.integers(0, max(1, len(audio) - length)))
-    return np.resize(audio[start : start + length], length)
-
-
-def _in_room(audio: Samples, rng: np.random.Generator) -> Samples:
-    """Convolve with noise that dies away, behind a direct sound that is as strong as all of it."""
-    decay_s = rng.uniform(*_ROOM_S)
-    times = np.arange(int(decay_s * DETECTION_RATE_HZ)) / DETECTION_RATE_HZ
-    tail = rng.standard_normal(len(times)) * 10.0 ** (-3.0 * times / decay_s)
-    tail[0] = np.sqrt(np.sum(np.square(tail[1:]))) * 10.0 ** (rng.uniform(-3.0, 9.0) / 20.0)
-    tail /= np.sqrt(np.sum(np.square(tail)))
-    size = 1 << (len(audio) + len(tail) - 1).bit_length()
-    product = np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(tail, size), size)[: len(audio)]
-    return product.astype(np.float32)
-
-
-def _rms(samples: Samples) -> float:
-    return max(1e-6, float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))))

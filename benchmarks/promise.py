@@ -91,7 +91,7 @@ def promised(
     for profile in profiles:
         changed = profile
         if not taught:
-            background = background_under(profile.detector.head, bank, None, profile.kind)
+            background = background_under(profile, bank, None)
             changed = at_promise(profile, background.logit_for(per_hour), per_hour)
         found.append(replace(changed, name=f"{profile.name}@{per_hour}@{'taught' if taught else 'stock'}"))
     return found

@@ -14,6 +14,7 @@ from benchmarks.teaching import TooFewTakes, teach
 from fewshot_profiles.enrollment import EnrollmentResult, Teaching, enroll
 from fewshot_profiles.example_audio import ExampleAudio, read_example
 from fewshot_profiles.example_embedding import embed_examples
+from fewshot_profiles.veto import logits_of
 from foundation.errors import ExampleError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class TaughtSound:
     def peaks(self, profile: Profile | None = None) -> NDArray[np.float32]:
         """Return for each clip that it has not met the logit that the segmenter would act on."""
         profile = profile or self.profile
-        logits = profile.detector.head.logits(self.others.hops)
+        logits = logits_of(profile, self.others.hops)
         return np.array([takes[0] for takes in self.others.peaks(logits, profile.kind)], np.float32)
 
 

@@ -20,7 +20,7 @@ from detectors.encoders import EncoderId
 from fewshot_profiles.arrays import Arrays, bad_file, floats, read_arrays, write_arrays
 from fewshot_profiles.example_audio import ExampleAudio
 from fewshot_profiles.heads import Head
-from fewshot_profiles.profile import Detector, Embedded, Example, Kind, Mark, Profile, Verdict
+from fewshot_profiles.profile import Detector, Embedded, Example, Kind, Mark, Profile, Tail, Verdict
 from fewshot_profiles.versions import put_in_place
 from foundation.errors import ProfileError
 from foundation.ownership import give_tree, make_folder
@@ -29,6 +29,8 @@ from foundation.yaml_document import read_yaml, validate
 YAML_NAME = "profile.yaml"
 ARRAYS_NAME = "examples.npz"
 AUDIO_FOLDER = "examples"
+
+_FEWEST_IN_TAIL = 2
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_]{0,63}$"
 """A name is part of topics, file names and rules."""
@@ -96,6 +98,7 @@ def read_profile(folder: Path, encoder: EncoderId) -> Profile:
             encoder=key,
             head=Head(weights=floats(arrays, f"{key}.weights", (encoder.dim,), path), bias=bias),
             threshold=threshold,
+            tail=_tail(arrays, key, path),
         ),
     )
 
@@ -242,7 +245,20 @@ def _arrays(profile: Profile) -> Arrays:
     }
     if profile.embedded.variant is not None:
         arrays[f"{key}.variant"] = profile.embedded.variant.astype(np.int16)
+    if (tail := profile.detector.tail) is not None:
+        arrays[f"{key}.tail"] = np.stack([tail.peaks, tail.counts]).astype(np.float32)
+        arrays[f"{key}.tail_hours"] = np.array([tail.hours, tail.heard_hours], dtype=np.float32)
     return arrays
+
+
+def _tail(arrays: Arrays, key: str, path: Path) -> Tail | None:
+    if f"{key}.tail" not in arrays:
+        return None
+    peaks, counts = floats(arrays, f"{key}.tail", (2, None), path)
+    hours, heard_hours = floats(arrays, f"{key}.tail_hours", (2,), path).tolist()
+    if len(peaks) < _FEWEST_IN_TAIL or counts.min() <= 0.0 or hours <= 0.0:
+        raise bad_file(path, f"the tail needs {_FEWEST_IN_TAIL} peaks or more, counts and hours over 0")
+    return Tail(peaks=peaks, counts=counts, hours=hours, heard_hours=heard_hours)
 
 
 def _other_encoders(folder: Path, profile: Profile) -> Arrays:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fewshot_profiles.calibration import sigmoid
 from fewshot_profiles.profile import Kind, Profile
+from fewshot_profiles.veto import veto_of
 
 
 class Matcher:
@@ -31,9 +32,16 @@ class Matcher:
         heads = [profile.detector.head for profile in profiles]
         self._weights = np.stack([head.weights for head in heads], axis=1) if heads else None
         self._biases = np.array([head.bias for head in heads], dtype=np.float32)
+        vetoes = [(number, veto_of(profile)) for number, profile in enumerate(profiles)]
+        self._vetoes = [(number, veto) for number, veto in vetoes if veto is not None]
 
     def score(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return how probable each profile is, float32 [streams, profiles], for embeddings [streams, dim]."""
         if self._weights is None:
             return np.zeros((len(embeddings), 0), dtype=np.float32)
-        return sigmoid(embeddings @ self._weights + self._biases).astype(np.float32)
+        scores = sigmoid(embeddings @ self._weights + self._biases).astype(np.float32)
+        for number, veto in self._vetoes:
+            asked = np.flatnonzero(scores[:, number] >= veto.from_score)
+            if len(asked):
+                scores[asked[veto.stops(embeddings[asked])], number] = 0.0
+        return scores

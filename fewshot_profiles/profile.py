@@ -49,10 +49,24 @@ class Embedded:
     positive_example: NDArray[np.int32]
     """[n], the index into `Profile.examples`"""
     negatives: NDArray[np.float32]
-    """[m, dim]: sounds that the owner said are not it; empty when there are none"""
+    """[m, dim]: sounds that the owner said are not it, and that are not heard; empty when there are none"""
     variant: NDArray[np.int32] | None = None
     """[n], 0 for what was heard as recorded, else which variation of it; None where only the maker of the
     detector could fit it again"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    """The false alarms of a detector on recordings that it was not fitted on: its worst, strongest first."""
+
+    peaks: NDArray[np.float32]
+    """[n], the logit that each would reach"""
+    counts: NDArray[np.float32]
+    """[n], how many of its kind each stands for"""
+    hours: float
+    """The hours of a home that all of them stand for."""
+    heard_hours: float
+    """How much different sound this rests on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +79,8 @@ class Detector:
     """Its logit means a probability: calibration is folded in."""
     threshold: float
     """The probability at which the calibrated rate of false alarms is kept."""
+    tail: Tail | None = None
+    """What its maker held out; None where the examples are there to fit it again without some of the bank."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,4 +117,7 @@ class Profile:
         digest.update(f"{self.name}\0{self.kind}\0{self.threshold:.6f}\0{self.detector.encoder}\0".encode())
         digest.update(self.detector.head.weights.astype("<f4").tobytes())
         digest.update(np.float32(self.detector.head.bias).astype("<f4").tobytes())
+        if len(self.embedded.negatives):
+            digest.update(self.embedded.negatives.astype("<f2").tobytes())
+            digest.update(self.embedded.positives.astype("<f2").tobytes())
         return digest.hexdigest()

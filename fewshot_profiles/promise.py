@@ -12,7 +12,8 @@ from fewshot_profiles.ambience import Ambience
 from fewshot_profiles.bank import BackgroundBank
 from fewshot_profiles.calibration import logit_at_rate, rate_at_logit
 from fewshot_profiles.heads import Head
-from fewshot_profiles.profile import Kind
+from fewshot_profiles.profile import Kind, Profile
+from fewshot_profiles.veto import logits_of
 
 FALSE_ALARMS_PER_HOUR = 1.0 / 168.0
 """What a threshold aims at unless the owner states another rate: one in a week."""
@@ -27,6 +28,12 @@ Found by calibrating on some recordings and counting on others."""
 
 UNSEEN_WHERE_FITTED = 16.0
 """The same for a head that was fitted on the bank itself, and has nothing held out."""
+
+UNSEEN_IN_TAIL = 1.0
+"""The same where a tail was held out: other sounds and other rooms are in it already."""
+
+_MOVED_ROWS = 20
+"""So many of the highest rows of the bank tell how far a change of the head moves its tail."""
 
 _LEAST_EVENTS_IN_BANK = 0.025
 _LEAST_EVENTS_IN_HOME = 0.1
@@ -62,12 +69,17 @@ class Background:
     in_bank: NDArray[np.float32]
     """The peak of each piece of ordinary hours that would be one false alarm."""
     bank_hours: float
+    """How long that is; of a held-out tail, how long what it stands for would be."""
     in_home: NDArray[np.float32]
     """One for each row of the ambience; empty while too little is known of this home."""
     home_counts: NDArray[np.float32]
     home_hours: float
     unseen: float = UNSEEN
     """How many times more is to be expected in a home than the bank foretells."""
+    bank_counts: NDArray[np.float32] | None = None
+    """How many each peak stands for; None where each is one."""
+    heard_hours: float | None = None
+    """How much different sound the bank's part rests on, where that is not `bank_hours`."""
 
     def logit_for(self, per_hour: float, *, stated: bool = True) -> float:
         """Return the threshold's logit that keeps this rate on both sides: the stricter one counts.
@@ -76,7 +88,7 @@ class Background:
         """
         least = _LEAST_EVENTS_IN_BANK if stated else _USEFUL_EVENTS_IN_BANK
         in_bank = max(per_hour / self.unseen, least / self.bank_hours)
-        threshold = logit_at_rate(self.in_bank, self.bank_hours, in_bank)
+        threshold = logit_at_rate(self.in_bank, self.bank_hours, in_bank, self.bank_counts)
         if len(self.in_home):
             rate = max(per_hour, _LEAST_EVENTS_IN_HOME / self.home_hours)
             in_home = logit_at_rate(self.in_home, self.home_hours, rate, self.home_counts)
@@ -85,14 +97,16 @@ class Background:
 
     def expected(self, threshold_logit: float) -> Expected:
         """Return what is to be expected at a threshold."""
-        bank_rate = self.unseen * rate_at_logit(self.in_bank, self.bank_hours, threshold_logit)
+        bank_rate = self.unseen * rate_at_logit(
+            self.in_bank, self.bank_hours, threshold_logit, self.bank_counts
+        )
         home_rate = None
         if len(self.in_home):
             home_rate = rate_at_logit(self.in_home, self.home_hours, threshold_logit, self.home_counts)
         return Expected(
             per_hour=bank_rate if home_rate is None else home_rate,
             bank_per_hour=bank_rate,
-            bank_hours=self.bank_hours,
+            bank_hours=self.bank_hours if self.heard_hours is None else self.heard_hours,
             home_per_hour=home_rate,
             home_hours=self.home_hours,
         )
@@ -118,17 +132,38 @@ def background_of(
 
 
 def background_under(
-    head: Head,
-    bank: BackgroundBank,
-    home: Ambience | None,
-    kind: Kind,
-    *,
-    unseen: float = UNSEEN_WHERE_FITTED,
+    profile: Profile, bank: BackgroundBank, home: Ambience | None, *, unseen: float = UNSEEN_WHERE_FITTED
 ) -> Background:
-    """Return what a finished head makes of the background; the bank's part of it is not held out."""
-    in_home = np.zeros(0, np.float32) if home is None else head.logits(home.embeddings)
-    background = background_of(head.logits(bank.embeddings), in_home, bank=bank, home=home, kind=kind)
-    return replace(background, unseen=unseen)
+    """Return what a finished detector makes of the background: its held-out tail, else all of the bank.
+
+    `unseen` is for a bank that is not held out; a tail has its own.
+    """
+    tail = profile.detector.tail
+    in_home = np.zeros(0, np.float32) if home is None else logits_of(profile, home.embeddings)
+    in_bank = logits_of(profile, bank.embeddings)
+    background = background_of(in_bank, in_home, bank=bank, home=home, kind=profile.kind)
+    if tail is None:
+        return replace(background, unseen=unseen)
+    return replace(
+        background,
+        in_bank=tail.peaks,
+        bank_counts=tail.counts,
+        bank_hours=tail.hours,
+        heard_hours=tail.heard_hours,
+        unseen=UNSEEN_IN_TAIL,
+    )
+
+
+def with_head(profile: Profile, head: Head, bank: BackgroundBank) -> Profile:
+    """Return the profile with another head; its tail rises as the highest rows of the bank do."""
+    tail = profile.detector.tail
+    if tail is not None:
+        before, after = (
+            float(np.sort(each.logits(bank.embeddings))[-_MOVED_ROWS:].mean())
+            for each in (profile.detector.head, head)
+        )
+        tail = replace(tail, peaks=tail.peaks + np.float32(max(0.0, after - before)))
+    return replace(profile, detector=replace(profile.detector, head=head, tail=tail))
 
 
 def enough(home: Ambience) -> bool:

@@ -12,7 +12,6 @@ from detectors.encoders import Encoder, EncoderId
 from fewshot_profiles.ambience import Ambience
 from fewshot_profiles.bank import BackgroundBank
 from fewshot_profiles.calibration import logit
-from fewshot_profiles.correction import corrected
 from fewshot_profiles.fitting import Fit, Positives, fit_detector
 from fewshot_profiles.profile import Detector, Profile
 from fewshot_profiles.report import hears
@@ -59,16 +58,7 @@ def fit_again(profile: Profile, surroundings: Surroundings) -> tuple[Profile, Fi
         home=None if surroundings.home is None else surroundings.home.not_taken_for(profile.name),
     )
     detector = Detector(encoder=str(surroundings.encoder_id), head=fit.head, threshold=fit.threshold)
-    return with_negatives(replace(profile, detector=detector), bank), fit
-
-
-def with_negatives(profile: Profile, bank: BackgroundBank) -> Profile:
-    """Return the profile with its head moved away from what the owner has called wrong."""
-    if not len(profile.embedded.negatives):
-        return profile
-    missed = np.zeros((0, profile.embedded.negatives.shape[1]), np.float32)
-    head = corrected(profile, wrong=profile.embedded.negatives, missed=missed, bank=bank)
-    return replace(profile, detector=replace(profile.detector, head=head))
+    return replace(profile, detector=detector), fit
 
 
 def _without(bank: BackgroundBank, sounds: Sequence[Profile]) -> BackgroundBank:

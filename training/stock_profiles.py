@@ -96,11 +96,11 @@ def main(argv: Sequence[str] | None = None, *, encoder: Encoder | None = None) -
         print(f"[{time.monotonic() - started:4.0f} s] {text}", flush=True)
 
     encoder = encoder or BuiltinEncoder()
-    train, valid = heard_by(encoder, options.data, options.work, progress)
+    train, valid, mixed = heard_by(encoder, options.data, options.work, progress)
     scaling = background_scaling(train)
     evidence = []
     for stock in CATALOGUE:
-        evidence.append(gather(stock, train, valid, scaling))
+        evidence.append(gather(stock, train, valid, mixed, scaling))
         progress(f"fitted {stock.name}")
     kept = _choose(evidence, options.false_alarms_per_hour)
     for folder in options.out.glob("*/"):
@@ -163,7 +163,10 @@ def _profile(encoder: EncoderId, evidence: Evidence, threshold: float, train: He
             negatives=np.zeros((0, encoder.dim), dtype=np.float32),
         ),
         detector=Detector(
-            encoder=str(encoder), head=evidence.head, threshold=float(sigmoid(np.array(threshold)))
+            encoder=str(encoder),
+            head=evidence.head,
+            threshold=float(sigmoid(np.array(threshold))),
+            tail=evidence.tail,
         ),
     )
 

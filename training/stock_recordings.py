@@ -20,6 +20,7 @@ from training.stock_embeddings import (
     telephone,
     varied,
 )
+from training.stock_hours import mixed_clips, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,13 +39,15 @@ _TELEPHONE_SOURCES = frozenset({"esc50", "librispeech", "berklee"})
 _PLENTIFUL = frozenset({"misc", "kitchen_percussive", "household_handling", "sung_vowel"})
 _PLENTIFUL_EVERY = 2
 
+_NO_AUDIO = np.zeros(0, np.float32)
+
 _LABELS = frozenset().union(*(stock.labels for stock in CATALOGUE))
 
 
 def heard_by(
     encoder: Encoder, data: Path, work: Path, progress: Callable[[str], None]
-) -> tuple[Heard, Heard]:
-    """Return the training and the validation recordings as the encoder hears them, kept in `work`."""
+) -> tuple[Heard, Heard, Heard]:
+    """Return what the encoder hears, kept in `work`: training, validation, and mixed hours of training."""
     recordings = _read_all(data, work, progress)
     training = {path: pair for path, pair in recordings.items() if pair[0].split == "train"}
     assert all(may_teach(row) for row, _ in training.values())
@@ -60,11 +63,17 @@ def heard_by(
         f"made_{_digest(made)}": (made, _made_clips(made, backgrounds)),
         "valid": (validation, _plain_clips(validation)),
     }
-    train, synthetic, valid = (
+    mixed = list(pairs([row for row, _ in training.values()]))
+    recipe = hashlib.sha256(repr([(pair.first, pair.second) for pair in mixed]).encode()).hexdigest()[:8]
+    parts[f"mixed_{recipe}"] = (
+        {pair.row.path: (pair.row, _NO_AUDIO) for pair in mixed},
+        mixed_clips(training),
+    )
+    train, synthetic, valid, hours = (
         _cached(work / f"stock_{name}_{encoder.id}.npz", encoder, rows, clips, progress)
         for name, (rows, clips) in parts.items()
     )
-    return joined(train, synthetic), valid
+    return joined(train, synthetic), valid, hours
 
 
 def _digest(made: Mapping[str, tuple[Row, Samples]]) -> str:

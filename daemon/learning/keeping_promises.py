@@ -40,7 +40,7 @@ def broken_promises(
         ):
             continue
         ordinary = home.not_taken_for(profile.name)
-        background = background_under(profile.detector.head, surroundings.bank, ordinary, profile.kind)
+        background = background_under(profile, surroundings.bank, ordinary)
         before = background.expected(logit(profile.threshold)).home_per_hour
         if before is None or before <= _PATIENCE * promise:
             continue

@@ -19,8 +19,8 @@ from fewshot_profiles.embedding import embed_clip
 from fewshot_profiles.enrollment import Surroundings, Teaching, add_examples
 from fewshot_profiles.example_embedding import embed_as_recorded
 from fewshot_profiles.profile import Example, Mark, Profile
-from fewshot_profiles.promise import UNSEEN, UNSEEN_WHERE_FITTED, background_under
-from fewshot_profiles.refitting import with_negatives
+from fewshot_profiles.promise import UNSEEN, UNSEEN_WHERE_FITTED, background_under, with_head
+from fewshot_profiles.veto import logits_of
 from foundation.errors import OwnerError
 from integrations.topics import utc_text
 
@@ -100,7 +100,7 @@ class Marking:
                 "takes the last change of the profile back"
             )
         if verdict == "wrong":
-            changed = _wrong(profile, hops, surroundings)
+            changed = _wrong(profile, hops)
         else:
             changed = _with_examples(profile, [hops], [event.id], CONFIRMED)
         effect = self._effect(profile, changed, mark, [hops], surroundings)
@@ -125,7 +125,7 @@ class Marking:
             changed = _with_examples(profile, hops, [recording.name for recording in recordings], "missed")
             wrong = profile.embedded.negatives
             head = corrected(profile, wrong=wrong, missed=np.concatenate(hops), bank=surroundings.bank)
-            changed = replace(changed, detector=replace(changed.detector, head=head))
+            changed = with_head(changed, head, surroundings.bank)
             kept: Sequence[ExampleAudio] = ()
         else:
             teaching = Teaching(name=name, source="missed")
@@ -239,11 +239,10 @@ class Marking:
         return np.asarray(hops[best])
 
 
-def _wrong(profile: Profile, hops: NDArray[np.float32], surroundings: Surroundings) -> Profile:
-    """Return the profile with one more sound that it is not, and its head moved away from it."""
+def _wrong(profile: Profile, hops: NDArray[np.float32]) -> Profile:
+    """Return the profile with one more sound that it is not, and no longer hears."""
     negatives = np.concatenate([profile.embedded.negatives, hops])
-    with_it = replace(profile, embedded=replace(profile.embedded, negatives=negatives))
-    return with_negatives(with_it, surroundings.bank)
+    return replace(profile, embedded=replace(profile.embedded, negatives=negatives))
 
 
 def _with_examples(
@@ -273,7 +272,7 @@ def _with_examples(
 def _alarms_per_day(profile: Profile, bank: BackgroundBank, home: Ambience | None) -> float:
     # Few examples fit the bank less closely than the makers of what ships could.
     unseen = UNSEEN_WHERE_FITTED if profile.embedded.variant is None else UNSEEN
-    background = background_under(profile.detector.head, bank, home, profile.kind, unseen=unseen)
+    background = background_under(profile, bank, home, unseen=unseen)
     return 24.0 * background.expected(logit(profile.threshold)).per_hour
 
 
@@ -291,7 +290,7 @@ def _heard(profile: Profile, hops: NDArray[np.float32]) -> bool:
 
 def _score(profile: Profile, hops: NDArray[np.float32]) -> float:
     """Return the score that enough of the hops reach."""
-    logits = np.sort(profile.detector.head.logits(hops))[::-1]
+    logits = np.sort(logits_of(profile, hops))[::-1]
     # Of a profile that ships only a few hops of each example are there.
     few = profile.embedded.variant is None and len(hops) <= _SUSTAINED_HOPS
     needed = 1 if few or profile.kind == "impulse" else _SUSTAINED_HOPS

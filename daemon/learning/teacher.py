@@ -127,7 +127,7 @@ class Teacher:
         home = surroundings.home
         if profile.embedded.variant is None:
             ordinary = None if home is None else home.not_taken_for(name)
-            background = background_under(profile.detector.head, surroundings.bank, ordinary, profile.kind)
+            background = background_under(profile, surroundings.bank, ordinary)
             return report_on(profile, background, others=surroundings.others)
         _, fit = fit_again(profile, surroundings)
         return report_on(
@@ -160,7 +160,7 @@ class Teacher:
         home = surroundings.home
         if profile.embedded.variant is None:
             ordinary = None if home is None else home.not_taken_for(name)
-            background = background_under(profile.detector.head, surroundings.bank, ordinary, profile.kind)
+            background = background_under(profile, surroundings.bank, ordinary)
         else:
             background = fit_again(profile, surroundings)[1].background
         changed = at_promise(profile, background.logit_for(false_alarms_per_hour), false_alarms_per_hour)
