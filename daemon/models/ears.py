@@ -6,10 +6,8 @@ import re
 from pathlib import Path
 
 from detectors.audio_models.libraries import require
-from detectors.types import HOP_S
+from detectors.encoders.onnx_manifest import HOP_MS
 from foundation.errors import ModelError
-
-HOP_MS = round(1_000 * HOP_S)
 
 
 def export_ears(
