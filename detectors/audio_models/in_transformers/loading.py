@@ -16,7 +16,12 @@ from detectors.audio_models.checkpoint import Safetensors
 from detectors.audio_models.in_transformers.fewer_bits import shrink, shrinkable
 from detectors.audio_models.in_transformers.kinds import KINDS
 from detectors.audio_models.in_transformers.model import InTransformers
-from detectors.audio_models.in_transformers.networks import empty_network, hearing_config, network_class
+from detectors.audio_models.in_transformers.networks import (
+    drop_eyes,
+    empty_network,
+    hearing_config,
+    network_class,
+)
 from detectors.audio_models.in_transformers.processors import open_processor
 from detectors.audio_models.memory_plan import MemoryPart
 from detectors.audio_models.opening import read_config
@@ -63,6 +68,7 @@ def _load_network(folder: Path, model_type: str, load: LoadOptions) -> Any:
     for name in sorted(account["unexpected_keys"]):
         if not left_out or not re.fullmatch(left_out, name):
             raise ModelError(f"{folder}: {name} is not part of this model: another model, or a newer one")
+    drop_eyes(network)
     shrink(network, load)
     return network.to(load.device).eval().requires_grad_(requires_grad=False)
 

@@ -54,11 +54,18 @@ def hearing_config(source: Mapping[str, Any]) -> Any:
     return config
 
 
+def drop_eyes(network: Any) -> None:
+    """Let go of the eyes of a network that cannot be built without."""
+    if getattr(network.model, "visual", None) is not None:
+        network.model.visual = None
+
+
 def empty_network(source: Mapping[str, Any]) -> torch.nn.Module:
     """Return a network that has shapes and no weights."""
     config = hearing_config(source)
     with torch.device("meta"):
         network: Any = network_class(source["model_type"])(config)
     network.tie_weights()
+    drop_eyes(network)
     built: torch.nn.Module = network
     return built

@@ -160,6 +160,14 @@ def test_the_plan_says_what_is_held(
     assert planned == sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
+def test_what_sees_is_not_held(folder: Path, model: InTransformers) -> None:
+    """Nothing is ever shown to it."""
+    assert not {"visual", "vision_tower"} & {part.name for part in memory_parts(read_config(folder))}
+    assert not [
+        name for name, _ in model._network.named_parameters() if "visual" in name or "vision_tower" in name
+    ]
+
+
 def test_the_plan_says_what_is_remembered(folder: Path, model: InTransformers) -> None:
     """Of so many positions, and never less than that."""
     inputs = model.inputs(QUESTION)
