@@ -45,4 +45,8 @@ def as_packed(config: Mapping[str, Any], load: LoadOptions) -> LoadOptions:
         raise ModelError("a packed folder has no speech parts: name the published one")
     if load.memory_bytes is not None and load.device != "cpu":
         raise ModelError("a limit on memory is for `device: cpu`")
+    if load.memory_bytes is not None and load.dtype != packed["dtype"]:
+        raise ModelError(
+            f"a limit on memory is for `dtype: {packed['dtype']}`, in which the folder was packed"
+        )
     return replace(load, weights=packed["weights"])

@@ -97,6 +97,7 @@ def test_a_limit_needs_a_packed_folder(published: Path) -> None:
         (LoadOptions(weights="int8"), "packed as int4"),
         (LoadOptions(speech=True), "no speech parts"),
         (LoadOptions(memory_bytes=10**9, device="cuda"), "for `device: cpu`"),
+        (LoadOptions(memory_bytes=10**9, dtype="float32"), "for `dtype: bfloat16`"),
     ],
 )
 def test_what_was_not_packed_is_refused(packed: Path, load: LoadOptions, reason: str) -> None:
