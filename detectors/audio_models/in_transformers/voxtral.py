@@ -1,7 +1,7 @@
 """Voxtral's prompts, laid out as its makers' package mistral-common does.
 
-The package itself is not used: with Python 3.11 its releases ask for a numpy that is older than heard's.
-transformers reads the published `tekken.json` without it, and the layout is short.
+The package itself is not used: with Python 3.11 and 3.12 its releases ask for a numpy below 2.4, and nothing
+else here does. transformers reads the published `tekken.json` without it, and the layout is short.
 """
 
 from __future__ import annotations
