@@ -50,14 +50,14 @@ def foretell(taught: TaughtSound, per_hour: float, surroundings: Surroundings) -
     """Hold a report at the threshold for a rate against clips that were not met; None with one example."""
     stated = None if per_hour == FALSE_ALARMS_PER_HOUR else per_hour
     profile, fit = fit_again(replace(taught.profile, promise_per_hour=stated), surroundings)
-    if fit.foretold is None:
+    if fit.held_out is None:
         return None
     edge = logit(profile.threshold)
     peaks = taught.peaks(profile)
     return Foretold(
         sound=taught.sound,
         rate_per_hour=per_hour,
-        foretold=recall_of(fit.foretold, edge).value,
+        foretold=recall_of(fit.held_out, edge).value,
         found=float(np.mean(peaks >= edge)),
         clips=len(peaks),
     )

@@ -21,10 +21,6 @@ more frequent than this."""
 PROTOTYPE_SHARE = 0.7
 """Of the decision; the rest is logistic regression against the background. Found on the validation side."""
 
-MET_SHARE = 0.44
-"""How far, from leaving an example out to having fitted it, a clip lands that was never there. Found on
-classes of the training side."""
-
 _BANK_FOLDS = 3
 _MAX_HELD_OUT = (
     10  # leave-one-out by groups of examples beyond this: the answer is as good, the wait is not longer
@@ -105,8 +101,6 @@ class Fit:
     """Moments of the home's past that sounded like the examples, and are not part of the background."""
     held_out: tuple[NDArray[np.float32], ...] | None
     """For each example the peak logits of its takes under a head that has not seen it; None with one."""
-    foretold: tuple[float, ...] | None
-    """For each example the logit at which another one like it would be heard; None with one."""
     typical: tuple[float, ...] | None
     """For each example the logit that a quarter of it reaches under that head."""
 
@@ -140,8 +134,7 @@ def fit_detector(
         against = np.concatenate([against, ordinary.embeddings])
         head = _fit(positives, against, bank, head)
     held_out = _held_out_positives(positives, against, bank, head)
-    fitted = head.both.logits(positives.hops)
-    own = fitted if held_out is None else held_out
+    own = head.both.logits(positives.hops) if held_out is None else held_out
     plain = positives.plain
     rows = len(bank.embeddings)
     platt = fit_platt(own[plain], positives.where(plain).weights(), held_background[:rows])
@@ -157,26 +150,8 @@ def fit_detector(
         background=background,
         occurrences=occurrences,
         held_out=None if held_out is None else positives.peaks(scale * held_out + shift, kind),
-        foretold=(
-            None
-            if held_out is None
-            else _foretold(positives, scale * held_out + shift, scale * fitted + shift, kind)
-        ),
         typical=None if held_out is None else positives.typical(scale * held_out + shift),
     )
-
-
-def _foretold(
-    positives: Positives, held_out: NDArray[np.float32], fitted: NDArray[np.float32], kind: Kind
-) -> tuple[float, ...]:
-    """Return the held-out peaks, raised by a part of what having met an example is worth on the average.
-
-    A head of all examples knows the sound better than each that had to do without one of them.
-    """
-    unmet, met = (
-        np.array([takes[0] for takes in positives.peaks(logits, kind)]) for logits in (held_out, fitted)
-    )
-    return tuple((unmet + MET_SHARE * np.mean(met - unmet)).tolist())
 
 
 def _without_occurrences(

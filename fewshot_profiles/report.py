@@ -26,7 +26,7 @@ _UNLIKE_FROM = 3  # with two examples nobody can say which of them is the odd on
 _SAME_DISTANCE_DB = 6.0
 _GOOD_COUNT = 5
 _Z_95 = 1.959964
-_SOFTNESS = 0.45  # how far, in logits, one more recording of the same sound lands from its like
+_SOFTNESS = 0.5  # how far, in logits, one more recording of the same sound lands from its like
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ def report_on(
     rivals = [other for other in others if other.name != profile.name]
     edge = logit(profile.threshold)
     expected = background.expected(edge)
-    recall = None if fit is None or fit.foretold is None else recall_of(fit.foretold, edge)
+    recall = None if fit is None or fit.held_out is None else recall_of(fit.held_out, edge)
     verdicts = () if fit is None else verdicts_of(profile, fit, recordings, rivals)
     said = [mark.verdict for mark in profile.marks]
     confused = confused_with(profile, rivals)
@@ -128,12 +128,12 @@ def report_on(
     )
 
 
-def recall_of(foretold: Sequence[float], threshold_logit: float) -> Recall:
-    """Estimate recall from the logits at which examples would be heard that are like those that taught.
+def recall_of(held_out: Sequence[NDArray[np.float32]], threshold_logit: float) -> Recall:
+    """Estimate recall from the peak logits of each example's takes under heads that have not seen it.
 
-    Each counts by how surely it is over the threshold: five examples know more than six numbers.
+    Each example counts by how surely it is over the threshold: five examples know more than six numbers.
     """
-    shares = sigmoid((np.array(foretold) - threshold_logit) / _SOFTNESS)
+    shares = [float(np.mean(sigmoid((takes - threshold_logit) / _SOFTNESS))) for takes in held_out]
     return _wilson(float(np.mean(shares)), len(shares))
 
 
