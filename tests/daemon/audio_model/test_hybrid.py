@@ -181,6 +181,20 @@ async def test_a_second_opinion_may_be_the_endpoints(
 
 
 @pytest.mark.usefixtures("unsure")
+async def test_without_either_the_stated_fallback_decides_in_time(
+    tmp_path: Path, server: SchemaServer
+) -> None:
+    """Both hang; the sound goes on as it is, and the daemon ends without waiting for either."""
+    server.script.append(3_600.0)
+    witness = await told(tmp_path, server, verify={"whistle": {"question": "hang", "wait_s": 3.0}})
+    assert [(event.phase, event.verified) for event in witness.events] == [
+        (Phase.STARTED, None),
+        (Phase.ENDED, None),
+    ]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.usefixtures("unsure")
 async def test_a_sound_that_is_listened_to_may_be_the_endpoints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: SchemaServer
 ) -> None:
