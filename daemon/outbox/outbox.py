@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import sqlite3
 import time
 from collections import Counter
@@ -28,6 +27,7 @@ from daemon.outbox.figures import Figures, figures
 from daemon.outbox.file import Found, OutboxFile, Outcome, read_waiting
 from daemon.outbox.lanes import Lanes
 from daemon.outbox.request_json import load_request, load_sound
+from daemon.outbox.waiting import DISK_PATIENCE_S, Waiting
 from daemon.outbox.writer import Told, Writer
 from foundation.errors import EndpointUnavailable, StateFolderError
 from foundation.owned_task import OwnedTask
@@ -43,16 +43,11 @@ if TYPE_CHECKING:
     from detectors.types import SoundEvent
     from rules.model import ActionRequest
 
-MAX_WAITING = 10_000
-MAX_BYTES = 32_000_000
-"""Where more waits, the target that most waits for gives up its oldest."""
 KEEP_READ = 50
 """Requests to one target that memory holds; the rest of a long queue is on disk alone."""
 SWEEP_EVERY_S = 0.25
 REBOOT_S = 20.0
 """No machine is back sooner, whatever a clock without a battery says: no light of before goes on then."""
-DISK_PATIENCE_S = 2.0
-"""An alarm does not wait longer for a disk that hangs."""
 SOUNDS_S = 3_600.0
 """Sounds of requests that ended so shortly before the start are offered to the history again."""
 CLOSE_PATIENCE_S = 10.0
@@ -82,10 +77,7 @@ class Outbox:
         self._first: asyncio.Future[Found | StateFolderError | None] | None = None
         self._found: Found | None = None
         self._begun = False
-        self._waiting: dict[str, Entry] = {}
-        self._unready: dict[int, tuple[Entry, float]] = {}
-        self._next_expiry_s = math.inf
-        self._bytes = 0
+        self._waiting = Waiting()
         self._last_seq = 0
         self._fault: str | None = None
         self._counts: Counter[Outcome] = Counter()
@@ -137,7 +129,7 @@ class Outbox:
                 continue
             self._last_seq = entry.seq = max(self._last_seq + 1, time.time_ns() // 1_000)
             self._make_room(entry.size)
-            self._unready[entry.seq] = (entry, asyncio.get_running_loop().time())
+            self._waiting.hand_over(entry, self._loop.time())
             self._add(entry)
             rows.append(hand_over(entry))
         self._writer.put(rows, memory)
@@ -202,18 +194,17 @@ class Outbox:
 
     def _on_written(self, seqs: Sequence[int], fault: str | None) -> None:
         if fault is None and self._fault is not None:
-            for entry in self._waiting.values():
-                entry.on_disk = entry.on_disk or entry.seq not in self._unready
+            for entry in self._waiting:
+                entry.on_disk = entry.on_disk or self._waiting.is_written(entry)
         self._fault = fault
         for seq in seqs:
-            # It may have been given up meanwhile, or let go as the disk hung.
-            if seq in self._unready:
-                entry, _ = self._unready.pop(seq)
-                entry.on_disk = fault is None
-                self._let_go(entry)
+            written = self._waiting.written(seq)
+            if written is not None:
+                written.on_disk = fault is None
+                self._let_go(written)
 
     def _on_gone(self, left: frozenset[int]) -> None:
-        for entry in list(self._waiting.values()):
+        for entry in self._waiting:
             if entry.on_disk and entry.seq not in left:
                 self._lanes.give_up(entry, TakenOut("taken out of the outbox"))
 
@@ -234,9 +225,7 @@ class Outbox:
                 self._let_go(entry)
 
     def _add(self, entry: Entry) -> None:
-        self._waiting[entry.id] = entry
-        self._bytes += entry.size
-        self._next_expiry_s = min(self._next_expiry_s, entry.until_s)
+        self._waiting.add(entry)
         self._lanes.append(entry)
 
     def _let_go(self, entry: Entry) -> None:
@@ -245,7 +234,7 @@ class Outbox:
         self._lanes.ready(entry)
 
     def _make_room(self, size: int) -> None:
-        while self._waiting and (len(self._waiting) >= MAX_WAITING or self._bytes + size > MAX_BYTES):
+        while not self._waiting.has_room(size):
             fullest = max(self._lanes.all().values(), key=len)
             # What is under way goes on, unless there is nothing else.
             oldest = next((entry for entry in fullest if entry.trying is None), None)
@@ -273,9 +262,7 @@ class Outbox:
             raise TakenOut("taken out of the outbox")
 
     def _on_ended(self, entry: Entry, failure: Exception | None) -> None:
-        del self._waiting[entry.id]
-        self._unready.pop(entry.seq, None)
-        self._bytes -= entry.size
+        self._waiting.remove(entry)
         what = ended(entry, failure)
         self._counts[what.outcome] += 1
         if what.outcome is not Outcome.DROPPED:
@@ -288,16 +275,8 @@ class Outbox:
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
             now_s = self._loop.time()
-            if now_s >= self._next_expiry_s:
-                for entry in [each for each in self._waiting.values() if each.until_s <= now_s]:
-                    if entry.trying is None:
-                        self._lanes.give_up(entry, expired(entry))
-                left = (each.until_s for each in self._waiting.values() if each.until_s > now_s)
-                self._next_expiry_s = min(left, default=math.inf)
-            hanging = [
-                entry for entry, since_s in self._unready.values() if now_s - since_s > DISK_PATIENCE_S
-            ]
-            for entry in hanging:
-                del self._unready[entry.seq]
+            for entry in self._waiting.expired(now_s):
+                self._lanes.give_up(entry, expired(entry))
+            for entry in self._waiting.let_go(now_s):
                 self._fault = f"the disk does not answer for {DISK_PATIENCE_S:g} s"
                 self._let_go(entry)

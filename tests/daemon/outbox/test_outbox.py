@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.outbox import file as file_module
-from daemon.outbox import lanes, writer
+from daemon.outbox import lanes, waiting, writer
 from daemon.outbox import outbox as outbox_module
 from daemon.outbox.errand import Errand
 from daemon.outbox.file import Ended, Outcome, drop_waiting, read_outcomes, read_waiting
@@ -203,7 +203,7 @@ async def test_stopping_does_not_wait_for_what_hangs_for_long(
 
 async def test_a_slow_target_holds_up_no_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And where too much waits, the target that most waits for gives up its oldest, visibly."""
-    monkeypatch.setattr(outbox_module, "MAX_WAITING", 20)
+    monkeypatch.setattr(waiting, "MAX_WAITING", 20)
     target = Target()
     target.hold = asyncio.Event()
     async with target.behind(path) as outbox:
@@ -298,7 +298,7 @@ async def test_a_long_queue_is_on_disk_alone(path: Path) -> None:
         for number in range(count):
             target.put(outbox, request(number, payload="x" * 1_000))
         await until(lambda: len(read_waiting(path)) == count)
-        await until(lambda: sum(entry.request is not None for entry in outbox._waiting.values()) <= KEEP_READ)
+        await until(lambda: sum(entry.request is not None for entry in outbox._waiting) <= KEEP_READ)
         target.away = False
         await until(lambda: len(target.did) == count)
     assert target.did == [str(number) for number in range(count)]
@@ -381,7 +381,7 @@ async def test_a_disk_that_hangs_delays_an_alarm_a_moment(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not for ever; what it takes later is not sent again."""
-    monkeypatch.setattr(outbox_module, "DISK_PATIENCE_S", 0.2)
+    monkeypatch.setattr(waiting, "DISK_PATIENCE_S", 0.2)
     monkeypatch.setattr(file_module, "BUSY_TIMEOUT_S", 5.0)
     target = Target()
     async with target.behind(path) as outbox:
