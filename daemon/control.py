@@ -6,12 +6,9 @@ one `{"error": text, "owner": bool}`.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-import os
-import socket
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -27,17 +24,17 @@ from daemon.learning.requests import (
     Request,
     Undo,
 )
-from daemon.status import reachable
+from daemon.state_socket import answering, connected
 from foundation.errors import HeardError, OwnerError, StateFolderError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from daemon.learning.desk import TeachingDesk
 
 SOCKET_NAME = "control.sock"
-MAX_REQUEST_BYTES = 100_000
 ANSWER_WITHIN_S = 180.0
 
 _log = logging.getLogger(__name__)
@@ -70,32 +67,16 @@ async def answers(desk: TeachingDesk, request: Request) -> AsyncIterator[dict[st
 @asynccontextmanager
 async def serve_control(folder: Path, desk: TeachingDesk) -> AsyncIterator[None]:
     """Answer requests at the socket in `folder` for as long as this lasts; only its owner may ask."""
-    path = folder / SOCKET_NAME
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            # Closed at once when the asker goes, so that nobody is guided any more.
-            async with aclosing(_served(reader, desk)) as lines:
-                async for line in lines:
-                    writer.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-                    await writer.drain()
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Closed at once when the asker goes, so that nobody is guided any more.
+        async with aclosing(_served(reader, desk)) as lines:
+            async for line in lines:
+                writer.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+                await writer.drain()
 
-    # The state lock says that whoever left a socket here is gone.
-    path.unlink(missing_ok=True)
-    try:
-        with reachable(path) as name:
-            server = await asyncio.start_unix_server(serve, name, limit=MAX_REQUEST_BYTES)
-            path.chmod(0o600)
-    except OSError as error:
-        raise StateFolderError(f"No socket for commands could be made at {path}: {error}.") from error
-    try:
-        async with server:
-            yield
-    finally:
-        path.unlink(missing_ok=True)
+    async with answering(folder, SOCKET_NAME, answer):
+        yield
 
 
 async def _served(reader: asyncio.StreamReader, desk: TeachingDesk) -> AsyncGenerator[dict[str, Any], None]:
@@ -132,35 +113,21 @@ def ask(
     Raises OwnerError or HeardError with what the daemon said, StateFolderError where it may not be asked.
     """
     try:
-        with reachable(folder / SOCKET_NAME) as name, socket.socket(socket.AF_UNIX) as door:
-            door.settimeout(ANSWER_WITHIN_S)
-            door.connect(name)
+        with connected(folder, SOCKET_NAME, within_s=ANSWER_WITHIN_S) as door:
             door.sendall(json.dumps(request).encode() + b"\n")
             with door.makefile("rb") as lines:
                 return _result(lines, on_cue)
-    except PermissionError:
-        raise StateFolderError(
-            f"The daemon's socket in {folder} is not open to this user: ask as the daemon's user or as root."
-        ) from None
-    except TimeoutError:
-        raise StateFolderError(
-            f"The daemon of {folder} did not answer within {ANSWER_WITHIN_S:.0f} s; its log may say why."
-        ) from None
     except (FileNotFoundError, ConnectionRefusedError):
         return None
 
 
 def daemon_runs(folder: Path) -> bool:
     """Tell whether a daemon takes commands on this state folder."""
-    if not (folder / SOCKET_NAME).exists() or not os.access(folder / SOCKET_NAME, os.W_OK):
-        return False
     try:
-        with reachable(folder / SOCKET_NAME) as name, socket.socket(socket.AF_UNIX) as door:
-            door.settimeout(1.0)
-            door.connect(name)
-    except OSError:
+        with connected(folder, SOCKET_NAME, within_s=1.0):
+            return True
+    except (OSError, StateFolderError):
         return False
-    return True
 
 
 def _result(lines: Iterator[bytes], on_cue: Callable[[dict[str, Any]], None] | None) -> dict[str, Any]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import socket
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from foundation.errors import StateFolderError
+from daemon.state_socket import answering, connected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    import asyncio
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 _SOCKET_NAME = "status.sock"
@@ -111,62 +109,26 @@ class Status:
     """`refused` while what was changed last is wrong; the profiles before it stay in force."""
 
 
-@contextmanager
-def reachable(path: Path) -> Iterator[str]:
-    """Give a name for `path` that fits a Unix socket's 107 bytes, however deep the folder lies."""
-    if len(os.fsencode(path)) < 108:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
-
-
 @asynccontextmanager
 async def serve_status(folder: Path, status: Callable[[], Status]) -> AsyncIterator[None]:
     """Answer every connection to the socket in `folder` with the status as one JSON object."""
-    path = folder / _SOCKET_NAME
 
     async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            writer.write(json.dumps(asdict(status())).encode() + b"\n")
-            await writer.drain()
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
+        writer.write(json.dumps(asdict(status())).encode() + b"\n")
+        await writer.drain()
 
-    # The state lock says that whoever left a socket here is gone.
-    path.unlink(missing_ok=True)
-    try:
-        with reachable(path) as name:
-            server = await asyncio.start_unix_server(answer, name)
-    except OSError as error:
-        raise StateFolderError(f"No socket for `heard status` could be made at {path}: {error}.") from error
-    try:
-        async with server:
-            yield
-    finally:
-        path.unlink(missing_ok=True)
+    async with answering(folder, _SOCKET_NAME, answer):
+        yield
 
 
 def ask_status(folder: Path) -> dict[str, Any] | None:
     """Return what the daemon on this state folder says, or None if none runs there."""
     try:
-        with reachable(folder / _SOCKET_NAME) as name, socket.socket(socket.AF_UNIX) as door:
-            door.settimeout(_ANSWER_WITHIN_S)
-            door.connect(name)
-            with door.makefile("rb") as answer:
-                status: dict[str, Any] = json.loads(answer.read())
-                return status
-    except PermissionError:
-        raise StateFolderError(
-            f"The daemon's socket in {folder} is not open to this user: ask as the daemon's user or as root."
-        ) from None
-    except TimeoutError:
-        raise StateFolderError(
-            f"The daemon of {folder} did not answer within {_ANSWER_WITHIN_S:.0f} s; its log may say why."
-        ) from None
+        with (
+            connected(folder, _SOCKET_NAME, within_s=_ANSWER_WITHIN_S) as door,
+            door.makefile("rb") as answer,
+        ):
+            status: dict[str, Any] = json.loads(answer.read())
+            return status
     except (OSError, ValueError):
         return None

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 PREFIX = ".tmp-upload-"
-AT_ONCE = 2
-"""Requests whose files are taken at the same time: each may fill as much of the disk as one may have."""
 MOST_FIELDS = 64
 FIELD_BYTES = 10_000
 

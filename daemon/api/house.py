@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from fewshot_profiles.profile import Profile
     from rules.loader import RuleSet
     from rules.model import Rule
+
+AT_ONCE = 2
+"""Requests whose files are taken at the same time: each may fill as much of the disk as one may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,8 @@ class House:
     tokens: TokenFile
     addresses: Addresses
     workers: Workers = field(default_factory=Workers)
+    taking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    """Held while the files of a request are taken."""
 
     @property
     def most_body_bytes(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +10,14 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from daemon.api.answers import answer
-from daemon.api.forms import AT_ONCE, sent_file
+from daemon.api.forms import sent_file
 from daemon.api.limits import query_as
 from daemon.api.problems import Refused
-from daemon.api.profile_states import KnownProfiles, ProfileState
+from daemon.api.profile_states import ONE, PATTERNS, KnownProfiles, ProfileState
 from daemon.api.routes import API, Route
 from daemon.api.tokens import Scope
 from daemon.learning.requests import ProfileName
 from fewshot_profiles.archive import MAX_BYTES, SUFFIX
-from fewshot_profiles.folder import NAME_PATTERN
 
 if TYPE_CHECKING:
     from daemon.api.house import House
@@ -51,11 +49,9 @@ class ProfileArchives:
     def __init__(self, house: House) -> None:
         self._house = house
         self._known = KnownProfiles(house)
-        self._taking = asyncio.Semaphore(AT_ONCE)
 
     def routes(self) -> list[Route]:
         """Return what can be asked."""
-        one, patterns = f"{API}/profiles/{{name}}", {"name": NAME_PATTERN.strip("^$")}
         return [
             Route(
                 method="POST", path=f"{API}/profiles/import", name="import_profile", scope=Scope.ADMIN,
@@ -63,8 +59,8 @@ class ProfileArchives:
                 body_media=ARCHIVE_MEDIA, body_schema={}, returns=ProfileState, status=201, fails=(409,),
             ),
             Route(
-                method="GET", path=f"{one}/export", name="export_profile", scope=Scope.READ,
-                patterns=patterns, summary="A profile as one file", handler=self.export,
+                method="GET", path=f"{ONE}/export", name="export_profile", scope=Scope.READ,
+                patterns=PATTERNS, summary="A profile as one file", handler=self.export,
                 query=ExportQuery, media=(ARCHIVE_MEDIA,), fails=(404,),
             ),
         ]  # fmt: skip
@@ -76,7 +72,7 @@ class ProfileArchives:
             raise Refused(415, f"send {ARCHIVE_MEDIA}", headers={"Accept-Post": ARCHIVE_MEDIA})
         most = min(house.most_body_bytes, MAX_BYTES)
         async with sent_file(
-            request, beside=house.config.state_dir, most_bytes=most, taking=self._taking
+            request, beside=house.config.state_dir, most_bytes=most, taking=house.taking
         ) as file:
             profile = await house.desk.upkeep(
                 lambda: house.teacher.import_(file, name=wanted.name, replacing=wanted.replace)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel
 
 from daemon.api.problems import not_found
+from daemon.api.routes import API
+from fewshot_profiles.folder import NAME_PATTERN
 from foundation.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
 
     from daemon.api.house import House
     from fewshot_profiles.profile import Profile
+
+
+ONE = f"{API}/profiles/{{name}}"
+PATTERNS = {"name": NAME_PATTERN.strip("^$")}
 
 
 class ProfileState(BaseModel):

@@ -11,10 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from daemon.api.answers import Done, answer
 from daemon.api.limits import body_as
 from daemon.api.problems import Refused
-from daemon.api.profile_states import KnownProfiles, ProfileState
+from daemon.api.profile_states import ONE, PATTERNS, KnownProfiles, ProfileState
 from daemon.api.routes import API, Route
 from daemon.api.tokens import Scope
-from fewshot_profiles.folder import NAME_PATTERN
 
 if TYPE_CHECKING:
     from daemon.api.house import House
@@ -64,23 +63,22 @@ class Profiles:
 
     def routes(self) -> list[Route]:
         """Return what can be asked."""
-        one, patterns = f"{API}/profiles/{{name}}", {"name": NAME_PATTERN.strip("^$")}
         return [
             Route(
                 method="GET", path=f"{API}/profiles", name="list_profiles", scope=Scope.READ,
                 summary="The profiles that are listened for", handler=self.list, returns=ProfileStates,
             ),
             Route(
-                method="GET", path=one, name="get_profile", scope=Scope.READ, patterns=patterns,
+                method="GET", path=ONE, name="get_profile", scope=Scope.READ, patterns=PATTERNS,
                 summary="One profile", handler=self.get, returns=ProfileDetails, fails=(404,),
             ),
             Route(
-                method="PATCH", path=one, name="change_profile", scope=Scope.ACT, patterns=patterns,
+                method="PATCH", path=ONE, name="change_profile", scope=Scope.ACT, patterns=PATTERNS,
                 summary="Give a profile another threshold, or its own again", handler=self.change,
                 body=ProfileChange, returns=ProfileState, fails=(404,),
             ),
             Route(
-                method="DELETE", path=one, name="remove_profile", scope=Scope.ADMIN, patterns=patterns,
+                method="DELETE", path=ONE, name="remove_profile", scope=Scope.ADMIN, patterns=PATTERNS,
                 summary="Take a profile of yours away; `undo` brings it back", handler=self.remove,
                 returns=Done, fails=(404, 409),
             ),

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from pydantic import BaseModel
 
 from daemon.api.answers import Done, answer
-from daemon.api.forms import AT_ONCE, sent_form
+from daemon.api.forms import sent_form
 from daemon.api.limits import body_as
 from daemon.api.problems import Refused
-from daemon.api.profile_states import KnownProfiles
-from daemon.api.routes import API, Route
+from daemon.api.profile_states import ONE, PATTERNS, KnownProfiles
+from daemon.api.routes import Route
 from daemon.api.tokens import Scope
 from daemon.learning.report_page import report_page
 from daemon.learning.requests import LEAST_PER_DAY, Enroll, Lesson, Missed, Oversight, Promise
 from fewshot_profiles.enrollment import MAX_EXAMPLES
-from fewshot_profiles.folder import NAME_PATTERN
 from foundation.errors import OwnerError
 
 if TYPE_CHECKING:
@@ -65,40 +63,38 @@ class Teaching:
     def __init__(self, house: House) -> None:
         self._house = house
         self._known = KnownProfiles(house)
-        self._taking = asyncio.Semaphore(AT_ONCE)
 
     def routes(self) -> list[Route]:
         """Return what can be asked."""
-        one, patterns = f"{API}/profiles/{{name}}", {"name": NAME_PATTERN.strip("^$")}
         return [
             Route(
-                method="POST", path=f"{one}/teach", name="teach_profile", scope=Scope.ACT, patterns=patterns,
+                method="POST", path=f"{ONE}/teach", name="teach_profile", scope=Scope.ACT, patterns=PATTERNS,
                 summary="Teach a sound from the last seconds of a stream, or from a past event",
                 handler=self.teach, body=Lesson, returns=dict[str, Any],
             ),
             Route(
-                method="POST", path=f"{one}/examples", name="upload_examples", scope=Scope.ACT,
-                patterns=patterns, summary="Teach a sound from recordings", handler=self.upload,
+                method="POST", path=f"{ONE}/examples", name="upload_examples", scope=Scope.ACT,
+                patterns=PATTERNS, summary="Teach a sound from recordings", handler=self.upload,
                 body_media="multipart/form-data", body_schema=EXAMPLES_FORM, returns=dict[str, Any],
             ),
             Route(
-                method="GET", path=f"{one}/report", name="report_profile", scope=Scope.READ,
-                patterns=patterns, summary="How far a profile can be trusted; as a page for browsers",
+                method="GET", path=f"{ONE}/report", name="report_profile", scope=Scope.READ,
+                patterns=PATTERNS, summary="How far a profile can be trusted; as a page for browsers",
                 handler=self.report, returns=dict[str, Any], media=("application/json", "text/html"),
                 fails=(404,),
             ),
             Route(
-                method="POST", path=f"{one}/missed", name="miss_profile", scope=Scope.ACT, patterns=patterns,
+                method="POST", path=f"{ONE}/missed", name="miss_profile", scope=Scope.ACT, patterns=PATTERNS,
                 summary="Say that a sound was there and made no event", handler=self.missed,
                 body=Oversight, returns=dict[str, Any], fails=(404,),
             ),
             Route(
-                method="POST", path=f"{one}/promise", name="promise_profile", scope=Scope.ACT,
-                patterns=patterns, summary="Let a profile keep a rate of false alarms", handler=self.promise,
+                method="POST", path=f"{ONE}/promise", name="promise_profile", scope=Scope.ACT,
+                patterns=PATTERNS, summary="Let a profile keep a rate of false alarms", handler=self.promise,
                 body=Promise, returns=KeptPromise, fails=(404,),
             ),
             Route(
-                method="POST", path=f"{one}/undo", name="undo_profile", scope=Scope.ACT, patterns=patterns,
+                method="POST", path=f"{ONE}/undo", name="undo_profile", scope=Scope.ACT, patterns=PATTERNS,
                 summary="Take the last change of a profile back", handler=self.undo, returns=Done,
                 fails=(404,),
             ),
@@ -119,7 +115,7 @@ class Teaching:
             most_bytes=house.most_body_bytes,
             most_files=MAX_EXAMPLES,
             files="file",
-            taking=self._taking,
+            taking=house.taking,
         ) as form:
             if not form.files:
                 raise Refused(422, "file: send at least one recording")
