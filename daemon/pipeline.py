@@ -188,16 +188,18 @@ class Pipeline:
             for stream in self._streams.values()
             for transition in segmenter.gone(stream.segmenter_state, places)
         ]
-        self._use(matcher)
         for stream in self._streams.values():
             stream.segmenter_state = segmenter.carried_over(stream.segmenter_state, places)
+            stream.past = None if stream.past is None else matcher.carried_over(stream.past, self._matcher)
             stream.scores = None
+        self._use(matcher)
         return events
 
     def _use(self, matcher: Matcher) -> None:
         self._matcher = matcher
         self._plan = plan(matcher.thresholds, matcher.kinds, self._segmenter_settings)
         self._nothing = np.zeros(len(matcher.names), np.float32)
+        self._cold = matcher.cold()
 
     def _detect(self, streams: Sequence[Listening]) -> list[SoundEvent]:
         """Judge every hop that waits: in each round one of every stream, those to encode in one batch."""
@@ -229,7 +231,18 @@ class Pipeline:
         )
         for row, stream in enumerate(batch):
             stream.encoder_state = states[row]
-        scores = np.round(self._matcher.score(embeddings), SCORE_DECIMALS)
+        pasts, scores = self._matcher.follow(
+            embeddings,
+            np.stack(
+                [
+                    self._cold if task.afresh or stream.past is None else stream.past
+                    for stream, task in zip(batch, tasks, strict=True)
+                ]
+            ),
+        )
+        for row, stream in enumerate(batch):
+            stream.past = pasts[row]
+        scores = np.round(scores, SCORE_DECIMALS)
         if self._tap is not None:
             self._tap.hear(self._matcher, batch, tasks, embeddings, scores)
         return scores

@@ -11,8 +11,9 @@ from fewshot_profiles.ambience import Ambience
 from fewshot_profiles.bank import BackgroundBank
 from fewshot_profiles.calibration import fit_platt, lasting, sigmoid
 from fewshot_profiles.heads import Head, blended, fit_head, prototype_head
-from fewshot_profiles.profile import Kind
+from fewshot_profiles.profile import Kind, Rest
 from fewshot_profiles.promise import FALSE_ALARMS_PER_HOUR, Background, background_of
+from fewshot_profiles.resting import rest_of, standing_out
 
 MOST_OCCURRENCES_PER_HOUR = 1.0
 """Moments of the home's past that score like the examples were probably the sound itself, unless they are
@@ -95,6 +96,7 @@ class Fit:
 
     head: Head
     threshold: float
+    rest: Rest
     background: Background
     """What the head makes of bank and home where it has not seen them."""
     occurrences: float
@@ -137,6 +139,8 @@ def fit_detector(
     own = head.both.logits(positives.hops) if held_out is None else held_out
     plain = positives.plain
     rows = len(bank.embeddings)
+    rest = rest_of(held_background[:rows], bank)
+    held_background[:rows] = standing_out(held_background[:rows], rest, bank)
     platt = fit_platt(own[plain], positives.where(plain).weights(), held_background[:rows])
     scale, shift = np.float32(platt.slope), np.float32(platt.intercept)
     calibrated = scale * held_background + shift
@@ -147,6 +151,7 @@ def fit_detector(
     return Fit(
         head=head.both.scaled(platt.slope, platt.intercept),
         threshold=float(np.clip(threshold, _SURELY_NOT, 1.0 - _SURELY_NOT)),
+        rest=Rest(mean=platt.slope * rest.mean + platt.intercept, spread=platt.slope * rest.spread),
         background=background,
         occurrences=occurrences,
         held_out=None if held_out is None else positives.peaks(scale * held_out + shift, kind),

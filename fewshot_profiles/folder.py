@@ -20,7 +20,7 @@ from detectors.encoders import EncoderId
 from fewshot_profiles.arrays import Arrays, bad_file, floats, read_arrays, write_arrays
 from fewshot_profiles.example_audio import ExampleAudio
 from fewshot_profiles.heads import Head
-from fewshot_profiles.profile import Detector, Embedded, Example, Kind, Mark, Profile, Tail, Verdict
+from fewshot_profiles.profile import Detector, Embedded, Example, Kind, Mark, Profile, Rest, Tail, Verdict
 from fewshot_profiles.versions import put_in_place
 from foundation.errors import ProfileError
 from foundation.ownership import give_tree, make_folder
@@ -99,6 +99,7 @@ def read_profile(folder: Path, encoder: EncoderId) -> Profile:
             head=Head(weights=floats(arrays, f"{key}.weights", (encoder.dim,), path), bias=bias),
             threshold=threshold,
             tail=_tail(arrays, key, path),
+            rest=_rest(arrays, key, path),
         ),
     )
 
@@ -243,6 +244,8 @@ def _arrays(profile: Profile) -> Arrays:
         f"{key}.weights": head.weights.astype(np.float32),
         f"{key}.bias_threshold": np.array([head.bias, profile.detector.threshold], dtype=np.float32),
     }
+    if (rest := profile.detector.rest) is not None:
+        arrays[f"{key}.rest"] = np.array([rest.mean, rest.spread], dtype=np.float32)
     if profile.embedded.variant is not None:
         arrays[f"{key}.variant"] = profile.embedded.variant.astype(np.int16)
     if (tail := profile.detector.tail) is not None:
@@ -259,6 +262,15 @@ def _tail(arrays: Arrays, key: str, path: Path) -> Tail | None:
     if len(peaks) < _FEWEST_IN_TAIL or counts.min() <= 0.0 or hours <= 0.0:
         raise bad_file(path, f"the tail needs {_FEWEST_IN_TAIL} peaks or more, counts and hours over 0")
     return Tail(peaks=peaks, counts=counts, hours=hours, heard_hours=heard_hours)
+
+
+def _rest(arrays: Arrays, key: str, path: Path) -> Rest | None:
+    if f"{key}.rest" not in arrays:
+        return None
+    mean, spread = floats(arrays, f"{key}.rest", (2,), path).tolist()
+    if spread <= 0.0:
+        raise bad_file(path, f"the spread of the background has to be over 0, not {spread:g}")
+    return Rest(mean=mean, spread=spread)
 
 
 def _other_encoders(folder: Path, profile: Profile) -> Arrays:

@@ -70,6 +70,15 @@ class Tail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """What a head says where its sound is not."""
+
+    mean: float
+    spread: float
+    """Logits, over the ordinary hours of the bank."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Detector:
     """What was fitted from the examples for one encoder."""
 
@@ -81,6 +90,8 @@ class Detector:
     """The probability at which the calibrated rate of false alarms is kept."""
     tail: Tail | None = None
     """What its maker held out; None where the examples are there to fit it again without some of the bank."""
+    rest: Rest | None = None
+    """Against what a score has to stand out of its stream's past; None: it is taken as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,4 +131,6 @@ class Profile:
         if len(self.embedded.negatives):
             digest.update(self.embedded.negatives.astype("<f2").tobytes())
             digest.update(self.embedded.positives.astype("<f2").tobytes())
+        if (rest := self.detector.rest) is not None:
+            digest.update(np.array([rest.mean, rest.spread], dtype="<f4").tobytes())
         return digest.hexdigest()

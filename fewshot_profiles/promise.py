@@ -13,7 +13,8 @@ from fewshot_profiles.bank import BackgroundBank
 from fewshot_profiles.calibration import logit_at_rate, rate_at_logit
 from fewshot_profiles.heads import Head
 from fewshot_profiles.profile import Kind, Profile
-from fewshot_profiles.veto import logits_of
+from fewshot_profiles.resting import rest_of, standing_out
+from fewshot_profiles.veto import VETOED_LOGIT, logits_of
 
 FALSE_ALARMS_PER_HOUR = 1.0 / 168.0
 """What a threshold aims at unless the owner states another rate: one in a week."""
@@ -140,8 +141,7 @@ def background_under(
     """
     tail = profile.detector.tail
     in_home = np.zeros(0, np.float32) if home is None else logits_of(profile, home.embeddings)
-    in_bank = logits_of(profile, bank.embeddings)
-    background = background_of(in_bank, in_home, bank=bank, home=home, kind=profile.kind)
+    background = background_of(_in_bank(profile, bank), in_home, bank=bank, home=home, kind=profile.kind)
     if tail is None:
         return replace(background, unseen=unseen)
     return replace(
@@ -154,16 +154,27 @@ def background_under(
     )
 
 
+def _in_bank(profile: Profile, bank: BackgroundBank) -> NDArray[np.float32]:
+    """Return the logit of each row of the bank as the matcher would come to it."""
+    logits = logits_of(profile, bank.embeddings)
+    if profile.detector.rest is None:
+        return logits
+    standing = standing_out(profile.detector.head.logits(bank.embeddings), profile.detector.rest, bank)
+    return np.where(logits <= VETOED_LOGIT, logits, standing)
+
+
 def with_head(profile: Profile, head: Head, bank: BackgroundBank) -> Profile:
     """Return the profile with another head; its tail rises as the highest rows of the bank do."""
-    tail = profile.detector.tail
+    tail, rest = profile.detector.tail, profile.detector.rest
+    if rest is not None:
+        rest = rest_of(head.logits(bank.embeddings), bank)
     if tail is not None:
         before, after = (
             float(np.sort(each.logits(bank.embeddings))[-_MOVED_ROWS:].mean())
             for each in (profile.detector.head, head)
         )
         tail = replace(tail, peaks=tail.peaks + np.float32(max(0.0, after - before)))
-    return replace(profile, detector=replace(profile.detector, head=head, tail=tail))
+    return replace(profile, detector=replace(profile.detector, head=head, tail=tail, rest=rest))
 
 
 def enough(home: Ambience) -> bool:

@@ -57,7 +57,9 @@ def fit_again(profile: Profile, surroundings: Surroundings) -> tuple[Profile, Fi
         kind=profile.kind,
         home=None if surroundings.home is None else surroundings.home.not_taken_for(profile.name),
     )
-    detector = Detector(encoder=str(surroundings.encoder_id), head=fit.head, threshold=fit.threshold)
+    detector = Detector(
+        encoder=str(surroundings.encoder_id), head=fit.head, threshold=fit.threshold, rest=fit.rest
+    )
     return replace(profile, detector=detector), fit
 
 

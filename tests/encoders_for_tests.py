@@ -12,7 +12,7 @@ from detectors.encoders import Encoder, EncoderId
 from detectors.types import HOP_SAMPLES, Samples
 from fewshot_profiles.heads import Scaling, fit_head
 from fewshot_profiles.matcher import Matcher
-from fewshot_profiles.profile import Detector, Embedded, Kind, Profile
+from fewshot_profiles.profile import Detector, Embedded, Kind, Profile, Rest
 
 _KEEP = 0.5
 """How much of the past each hop keeps: the memory is about a quarter of a second."""
@@ -57,14 +57,24 @@ def embed(encoder: Encoder, samples: Samples) -> NDArray[np.float32]:
 def taught(
     encoder: Encoder, sounds: Mapping[str, tuple[Kind, NDArray[np.float32]]], background: NDArray[np.float32]
 ) -> Matcher:
-    """Fit a profile for each name from the embeddings of its hops, against the background and each other."""
+    """Fit a profile for each name from the embeddings of its hops, against the background and each other.
+
+    Impulses are heard against their stream's past, as taught profiles are; the others as ready-made ones.
+    """
     everything = np.concatenate([background, *(hops for _, hops in sounds.values())])
     scaling = Scaling.of(everything)
     profiles = []
     for name, (kind, positives) in sounds.items():
         others = np.concatenate([background, *(hops for other, (_, hops) in sounds.items() if other != name)])
         head = fit_head(positives, np.ones(len(positives), np.float32), others, scaling)
-        profiles.append(_profile(name, kind, Detector(encoder=str(encoder.id), head=head, threshold=0.7)))
+        at_rest = head.logits(background)
+        detector = Detector(
+            encoder=str(encoder.id),
+            head=head,
+            threshold=0.7,
+            rest=Rest(mean=float(at_rest.mean()), spread=float(at_rest.std())) if kind == "impulse" else None,
+        )
+        profiles.append(_profile(name, kind, detector))
     return Matcher(profiles)
 
 

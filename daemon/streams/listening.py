@@ -56,6 +56,8 @@ class Listening:
     voice: VoiceDetector
     encoder_state: NDArray[np.float32]
     segmenter_state: SegmenterState
+    past: NDArray[np.float32] | None = None
+    """What the matcher knows of the last seconds; None: nothing yet."""
     gate_state: gate.GateState = field(default_factory=gate.GateState)
     preroll: deque[Heard] = field(default_factory=deque)
     tasks: deque[Task] = field(default_factory=deque)
