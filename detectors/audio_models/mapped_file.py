@@ -7,6 +7,7 @@ import mmap
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -21,6 +22,10 @@ from foundation.errors import ModelError
 _TYPES = {"BF16": torch.bfloat16, "F32": torch.float32, "I8": torch.int8, "U8": torch.uint8}
 ALIGNED = 64
 """Where torch's kernels want weights to begin, in bytes."""
+
+_COLD = 20
+"""MADV_COLD, which Python has no name for: where memory is short the kernel shall take these pages, not those
+of layers that stay. Linux before 5.4 knows nothing of it, and refuses it."""
 
 _READ_BYTES = 4 * 2**20
 
@@ -75,6 +80,8 @@ class MappedFile:
 
     def let_go(self) -> None:
         """Give the memory back; what is used again is read again."""
+        with suppress(OSError):
+            self._map.madvise(_COLD)
         self._map.madvise(mmap.MADV_DONTNEED)
 
 
