@@ -8,196 +8,35 @@ the rules remember must have arrived or still wait, and none may have arrived th
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import sqlite3
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import paho.mqtt.client as mqtt
 import soundfile
-from paho.mqtt.enums import CallbackAPIVersion
 
-from benchmarks.outbox_actor import BEGUN, GO, TOPIC, rules_of
+from benchmarks.outbox_actor import GO, rules_of
+from benchmarks.outbox_arrivals import SUBSCRIBED_WITHIN_S, Arrivals, Broken, listening
+from benchmarks.outbox_process import Actor
 from benchmarks.running import running_daemon
 from daemon.outbox.file import read_waiting
 from detectors.types import DETECTION_RATE_HZ
-from integrations.mqtt_broker import ID_PROPERTY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from benchmarks.broker import Mosquitto
 
-START_TIMEOUT_S = 60.0
 SETTLE_TIMEOUT_S = 60.0
 LOOK_S = 0.005
-KEEPALIVE_S = 3_600
 GO_EVERY_S = 0.1
 MOST_LINES = 12_000
 """Of what decides and delivers, that a process takes before it is killed: some thirty actions."""
-
-
-class Broken(Exception):
-    """A promise was not kept; the text says which."""
-
-
-@dataclass(slots=True)
-class Arrivals:
-    """What a subscriber received."""
-
-    numbers: list[int] = field(default_factory=list)
-    """In order of arrival."""
-    times_s: list[float] = field(default_factory=list)
-    ids: dict[int, set[str]] = field(default_factory=dict)
-    subscribed: threading.Event = field(default_factory=threading.Event)
-    """Whether the subscriber hears what comes to the broker."""
-    say: Callable[[str], object] = field(default=lambda _: None)
-    """Publishes to a topic as the subscriber."""
-
-    def take(self, number: int, name: str) -> None:
-        """Note one."""
-        self.times_s.append(time.monotonic())
-        self.numbers.append(number)
-        self.ids.setdefault(number, set()).add(name)
-
-    @property
-    def highest(self) -> int:
-        """The newest number so far."""
-        return max(self.ids, default=0)
-
-    @property
-    def repeats(self) -> int:
-        """How many came more than once."""
-        return len(self.numbers) - len(self.ids)
-
-    def check(self) -> None:
-        """Raise Broken for a loss, for an overtaking, and for a repeat with another id."""
-        missing = sorted(set(range(1, self.highest + 1)) - self.ids.keys())
-        if missing:
-            raise Broken(f"lost: {missing[:20]}")
-        first = list(dict.fromkeys(self.numbers))
-        if first != sorted(first):
-            raise Broken("overtaken: the numbers did not arrive in order")
-        unnamed = [number for number, names in self.ids.items() if len(names) != 1 or "" in names]
-        if unnamed:
-            raise Broken(f"without one id: {unnamed[:20]}")
-        if len({name for names in self.ids.values() for name in names}) != len(self.ids):
-            raise Broken("two decisions share an id")
-
-
-@contextmanager
-def listening(broker: Mosquitto) -> Iterator[Arrivals]:
-    """Hear what arrives at the broker, over its restarts."""
-    arrivals = Arrivals()
-
-    def on_message(_client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
-        properties = dict(getattr(message.properties, "UserProperty", []))
-        arrivals.take(int(message.payload), properties.get(ID_PROPERTY, ""))
-
-    def on_connect(*_: Any) -> None:
-        client.subscribe(TOPIC, qos=1)
-
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="proof", protocol=mqtt.MQTTv5)
-    client.on_message = on_message
-    arrivals.say = lambda topic: client.publish(topic, "go", qos=1)
-    client.on_connect = on_connect
-    client.on_disconnect = lambda *_: arrivals.subscribed.clear()
-    client.on_subscribe = lambda *_: arrivals.subscribed.set()
-    client.reconnect_delay_set(1, 1)
-    # It must not leave a broker that hangs: a new connection would have missed what came before it.
-    client.connect(broker.host, broker.port, keepalive=KEEPALIVE_S)
-    client.loop_start()
-    try:
-        if not arrivals.subscribed.wait(START_TIMEOUT_S):
-            raise Broken("the broker did not take a subscription")
-        yield arrivals
-    finally:
-        client.disconnect()
-        client.loop_stop()
-
-
-class Actor:
-    """A process that decides and delivers."""
-
-    def __init__(self, folder: Path, broker: Mosquitto, *, rate: float, lines: int | None = None) -> None:
-        self._begun = threading.Event()
-        self.launched_s = time.monotonic()
-        self.begun_s = 0.0
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "benchmarks.outbox_actor",
-                str(folder),
-                broker.host,
-                str(broker.port),
-                "--rate",
-                str(rate),
-                *([] if lines is None else ["--lines", str(lines)]),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    @property
-    def resident_bytes(self) -> int:
-        """The memory that the process holds."""
-        with open(f"/proc/{self._process.pid}/statm", encoding="ascii") as file:  # noqa: PTH123 - no file to have a path
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-    def wait_until_begun(self) -> None:
-        """Return when it decides."""
-        if not self._begun.wait(START_TIMEOUT_S):
-            raise Broken("the process did not begin")
-
-    def wait_until_dead(self) -> None:
-        """Return when it has killed itself."""
-        if self._process.wait(START_TIMEOUT_S) != -signal.SIGKILL:
-            raise Broken("the process ended otherwise")
-        self._end()
-
-    def pause(self) -> None:
-        """Let it stand still."""
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._process.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        """End it between two instructions."""
-        self._process.send_signal(signal.SIGKILL)
-        self._end()
-
-    def stop(self) -> None:
-        """Let it end by itself."""
-        self._process.terminate()
-        self._end()
-
-    def _end(self) -> None:
-        self._process.wait()
-        self._reader.join()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as lines:
-            for line in lines:
-                if line.strip() == BEGUN:
-                    self.begun_s = time.monotonic()
-                    self._begun.set()
 
 
 def wait_for(condition: Callable[[], bool], what: str, *, timeout_s: float = SETTLE_TIMEOUT_S) -> None:
@@ -399,7 +238,7 @@ def outage(
             # The broker hands on nothing of what came before the subscriber, which is not what is tried here.
             actor.pause()
             end()
-            if not arrivals.subscribed.wait(START_TIMEOUT_S):
+            if not arrivals.subscribed.wait(SUBSCRIBED_WITHIN_S):
                 raise Broken("the subscriber did not come back")
             actor.resume()
             back_s = time.monotonic()

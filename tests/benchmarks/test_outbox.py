@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.outbox import main
-from benchmarks.outbox_proofs import Arrivals, Broken, kill_daemons, kill_often, outage
+from benchmarks.outbox_arrivals import Arrivals, Broken
+from benchmarks.outbox_proofs import kill_daemons, kill_often, outage
 
 if TYPE_CHECKING:
     from pathlib import Path
