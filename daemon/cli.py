@@ -1,10 +1,14 @@
 """The command `heard`. Its commands are in `daemon/commands`, where heavy imports wait for their turn."""
 
+# ruff: noqa: FBT002 - flags of commands
+
 from __future__ import annotations
 
 import os
 import sys
 from contextlib import suppress
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -38,6 +42,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - a flag of the command
+    if wanted:
+        typer.echo(f"heard {version('heard')}")
+        raise typer.Exit
+
+
+@app.callback(help=app.info.help, epilog=app.info.epilog)
+def _heard(
+    version_wanted: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and end."),
+    ] = False,
+) -> None:
+    """Take what concerns no command."""
+    del version_wanted
+
+
 app.command("run", epilog="Example: heard run --config /etc/heard/heard.yaml")(run.run)
 app.command("demo", epilog="Example: heard demo --once --seed 7")(demo.demo)
 app.command("check", epilog="Example: heard check --config /etc/heard/heard.yaml")(check.check)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
@@ -115,6 +116,12 @@ def test_no_command_is_left_out_above() -> None:
     names = {command.name for command in app.registered_commands}
     names |= {group.name for group in app.registered_groups}
     assert names == {command[0] for command in COMMANDS}
+
+
+def test_it_says_which_version_it_is(heard: Heard) -> None:
+    """As whoever reports a fault is asked for it first."""
+    done = heard("--version")
+    assert (done.code, done.out) == (0, f"heard {version('heard')}\n")
 
 
 def test_an_unknown_command_is_a_slip_of_the_owners(heard: Heard) -> None:
