@@ -44,7 +44,7 @@ KINDS = {
     "qwen3_omni_moe": _OMNI_3,
     "qwen3_omni_moe_thinker": _OMNI_3,
     "audioflamingo3": Kind(network="AudioFlamingo3ForConditionalGeneration", clip_s=600, many_clips=False),
-    "musicflamingo": Kind(network="MusicFlamingoForConditionalGeneration", clip_s=600, many_clips=False),
+    "musicflamingo": Kind(network="MusicFlamingoForConditionalGeneration", clip_s=1_200, many_clips=False),
     "glmasr": Kind(network="GlmAsrForConditionalGeneration", clip_s=600, sounds=False, many_clips=False),
     # Its processor cuts nothing; the prompt's positions are its limit.
     "voxtral": Kind(network="VoxtralForConditionalGeneration", clip_s=math.inf),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any
@@ -33,6 +34,8 @@ class InTransformers:
         self._kind = kind
         self._network = network
         self._processor = processor
+        # A folder may say less than its kind can.
+        self._clip_s = min(kind.clip_s, getattr(processor, "max_audio_len", math.inf))
         self._rate_hz: int = processor.feature_extractor.sampling_rate
         self._positions: int = network.config.get_text_config().max_position_embeddings
         ends = network.generation_config.eos_token_id or processor.tokenizer.eos_token_id
@@ -129,9 +132,9 @@ class InTransformers:
         for clip in clips:
             if not len(clip.samples):
                 raise PromptError("a clip without any sample cannot be heard; leave it out")
-            if clip.duration_s > self._kind.clip_s:
+            if clip.duration_s > self._clip_s:
                 raise PromptError(
-                    f"{self.name} hears {self._kind.clip_s:.0f} s at most, and this clip lasts"
+                    f"{self.name} hears {self._clip_s:.0f} s at most, and this clip lasts"
                     f" {clip.duration_s:.0f} s; cut it"
                 )
 

@@ -21,6 +21,9 @@ from transformers import (
     GlmAsrConfig,
     GlmAsrForConditionalGeneration,
     GlmAsrProcessor,
+    MusicFlamingoConfig,
+    MusicFlamingoForConditionalGeneration,
+    MusicFlamingoProcessor,
     PreTrainedTokenizerFast,
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
@@ -135,6 +138,22 @@ def _audio_flamingo() -> tuple[Any, Any]:
     template = _TEMPLATE.replace("SOUND", "<sound>")
     processor = AudioFlamingo3Processor(extractor, tokenizer, chat_template=template)
     return AudioFlamingo3ForConditionalGeneration(config), processor
+
+
+def _music_flamingo() -> tuple[Any, Any]:
+    tokenizer = _tokenizer("<sound>", "<|sound_bos|>", "<|sound_eos|>")
+    ids = tokenizer.convert_tokens_to_ids(["<sound>", "<|sound_bos|>", "<|sound_eos|>"])
+    config = MusicFlamingoConfig(
+        audio_config={"model_type": "audioflamingo3_encoder", **_ENCODER},
+        text_config={"model_type": "qwen2", "vocab_size": len(tokenizer), **_TEXT},
+        audio_token_id=ids[0],
+        audio_bos_token_id=ids[1],
+        audio_eos_token_id=ids[2],
+    )
+    extractor = WhisperFeatureExtractor(feature_size=BANDS)
+    template = _TEMPLATE.replace("SOUND", "<sound>")
+    processor = MusicFlamingoProcessor(extractor, tokenizer, chat_template=template)
+    return MusicFlamingoForConditionalGeneration(config), processor
 
 
 def _glm_asr() -> tuple[Any, Any]:
@@ -402,6 +421,7 @@ def _gemma_4() -> tuple[Any, Any]:
 _MAKERS = {
     "qwen2_audio": _qwen2_audio,
     "audioflamingo3": _audio_flamingo,
+    "musicflamingo": _music_flamingo,
     "glmasr": _glm_asr,
     "qwen2_5_omni_thinker": _omni_thinker,
     "qwen3_omni_moe_thinker": _omni3_thinker,
