@@ -1,7 +1,7 @@
 """Audio models that transformers implements itself: one adapter for all, by their own processors.
 
-No code out of a model's folder is run. What a folder's processor needs beside transformers (torchvision, for
-models that see as well) has to be installed; the message says what is missing.
+No code out of a model's folder is run, and nothing that sees is loaded. Where a folder's processor needs a
+library that is not there, the message names it.
 """
 
 from __future__ import annotations
