@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -30,6 +31,7 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     warnings = [
         *_broker(settings),
         *_api(settings),
+        *_never(settings, parts),
         *_useless_actions(settings, parts),
         *_deaf(parts),
         *_unknown_devices(settings),
@@ -81,6 +83,14 @@ def _api(config: Config) -> Iterator[str]:
             "api.public_url: a proxy that does not say for whom it asks lets everybody in; "
             "'require_token: true' asks everybody for a token"
         )
+
+
+def _never(config: Config, parts: Parts) -> Iterator[str]:
+    """Give what rules say that can never be, as `heard rules check` does."""
+    from daemon.parts import read_rule_set
+
+    for warning in read_rule_set(config, parts.profiles).warnings:
+        yield str(replace(warning, source_line=""))
 
 
 def _useless_actions(config: Config, parts: Parts) -> Iterator[str]:

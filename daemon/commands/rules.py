@@ -72,7 +72,7 @@ def _verdict(rules: int, warnings: int) -> str:
     if not rules:
         return "There are no rules here: files of rules end in .yaml, and stand in the folder itself."
     said = f"{warnings} of what they say can never be" if warnings else "nothing wrong with them"
-    return f"{rules} rules, and {said}."
+    return f"{rules} rule{'' if rules == 1 else 's'}, and {said}."
 
 
 HistoryOption = Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from typing import TYPE_CHECKING
@@ -11,13 +10,8 @@ from rules.state import EngineState, deafened
 from rules.state_json import Dumper
 
 if TYPE_CHECKING:
-    from daemon.deciding.reactions import Reactions
-    from daemon.outbox.outbox import Outbox
     from daemon.outbox.writer import Memory
     from rules.engine import Engine
-
-KEEP_EVERY_S = 5.0
-"""How often what others told is looked at: it changes without a decision, and is told again anyway."""
 
 _TOLD_AGAIN = frozenset({"messages", "entities", "confirmed_at", "wake_at"})
 _DECIDED = tuple(name for name in EngineState.__dataclass_fields__ if name not in _TOLD_AGAIN)
@@ -52,13 +46,3 @@ def decided(before: EngineState | None, after: EngineState) -> bool:
     """Tell whether the rules have made something of what they heard since `before`."""
     # A step leaves alone what it does not change.
     return before is None or any(getattr(after, name) is not getattr(before, name) for name in _DECIDED)
-
-
-async def keep(outbox: Outbox, reactions: Reactions) -> None:
-    """Have the state kept now and then, until cancelled."""
-    known: EngineState | None = None
-    while True:
-        await asyncio.sleep(KEEP_EVERY_S)
-        if reactions.state is not known:
-            known = reactions.state
-            outbox.remember(reactions.memory())

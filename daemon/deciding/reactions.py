@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from daemon.evidence.recorder import EvidenceRecorder
     from daemon.history import History
     from daemon.observer import Observer
+    from daemon.outbox.outbox import Outbox
     from daemon.outbox.writer import Memory
     from daemon.pipeline import StreamReading
     from integrations.announcer import Announcer
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 SAVE_ALL = "evidence.save: all"
 """Stands in a sidecar where a rule's id would, when the configuration asked for the clip."""
+
+KEEP_EVERY_S = 5.0
+"""How often what others told is looked at: it changes without a decision, and is told again anyway."""
 
 _log = logging.getLogger(__name__)
 
@@ -129,6 +133,15 @@ class Reactions:
                     await self._stepped.wait()
             except TimeoutError:
                 self._send(self._step(None, self._clock.now()))
+
+    async def keep_memory(self, outbox: Outbox) -> None:
+        """Have the state kept now and then, until cancelled."""
+        known: EngineState | None = None
+        while True:
+            await asyncio.sleep(KEEP_EVERY_S)
+            if self.state is not known:
+                known = self.state
+                outbox.remember(self.memory())
 
     def _step(self, fact: Fact | None, now: float) -> tuple[ActionRequest, ...]:
         self._reach.journal.told(now, fact)

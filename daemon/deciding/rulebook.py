@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from daemon.deciding.home_states import HomeStates
 from daemon.deciding.journal import FILE_NAME, RulesJournal
-from daemon.deciding.memory import keep, recalled
+from daemon.deciding.memory import recalled
 from daemon.deciding.reactions import Reactions
 from daemon.zone import local_zone
 from rules.engine import Engine
@@ -91,7 +91,7 @@ class Rulebook:
         assert self._outbox is not None
         tasks = {
             "rules": reactions.keep_time(),
-            "rules memory": keep(self._outbox, reactions),
+            "rules memory": reactions.keep_memory(self._outbox),
         }
         if self._home is not None:
             states = HomeStates(

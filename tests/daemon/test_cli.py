@@ -182,6 +182,22 @@ def test_check_warns_about_what_cannot_work(heard: Heard, config: Path, tmp_path
     assert json.loads(done.out)["config"] == str(tmp_path / "heard.yaml")
 
 
+def test_check_shows_what_rules_can_never_do(heard: Heard, config: Path, tmp_path: Path) -> None:
+    """A slip in a profile's name would only show when the alarm did not come."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "- id: bell\n  triggers: [{trigger: sound, profile: dorbell}]\n"
+        "  actions: [{action: heard.save_clip}]\n"
+    )
+    settings = {**yaml.safe_load(config.read_text()), "rules": str(rules), "stock_profiles": True}
+    config.write_text(yaml.safe_dump(settings))
+
+    done = heard("check", "--config", config)
+
+    assert done.code == 1
+    assert f"warning: {rules}:2:40: never: there is no profile 'dorbell'" in done.err
+
+
 def test_check_looks_at_the_certificates_of_the_broker(heard: Heard, config: Path, tmp_path: Path) -> None:
     """A file that is none is an error, with its name; nothing checked at all is worth a warning."""
     before = config.read_text()

@@ -152,4 +152,4 @@ def test_a_folder_without_rules_is_told_from_one_whose_rules_are_right(config: P
     above = CliRunner().invoke(group, [*arguments, str(nested.parent)])
     itself = CliRunner().invoke(group, [*arguments, str(nested)])
     assert "There are no rules here" in above.output
-    assert "1 rules, and nothing wrong with them." in itself.output
+    assert "1 rule, and nothing wrong with them." in itself.output
