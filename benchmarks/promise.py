@@ -37,6 +37,8 @@ from fewshot_profiles.promise import background_under
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from fewshot_profiles.bank import BackgroundBank
     from fewshot_profiles.profile import Profile
 
@@ -68,12 +70,12 @@ def count_events(profiles: Sequence[Profile], heard: MixedHours) -> tuple[list[i
     steps = plan(matcher.thresholds, matcher.kinds, SegmenterSettings())
     sounds = [profile.name.split("@")[0] for profile in profiles]
     events, hops = np.zeros(len(profiles), int), np.zeros(len(profiles), int)
+    every = _scores(matcher, heard)
     for piece in progress(range(len(heard.hops)), "Listening"):
         counted = np.array([sound not in heard.may_contain[piece] for sound in sounds])
         hops += counted * heard.hops.shape[1]
-        scores = np.round(matcher.score(heard.hops[piece].astype(np.float32)), SCORE_DECIMALS)
         state = segmenter.initial_state(len(profiles))
-        for index, row in enumerate(scores):
+        for index, row in enumerate(every[piece]):
             level = float(heard.level_dbfs[piece, index])
             hop = HopScores(index=index, scores=row, level_dbfs=level, noise_floor_dbfs=-75.0, speech=False)
             state, transitions = segmenter.step(state, hop, None, steps)
@@ -81,6 +83,16 @@ def count_events(profiles: Sequence[Profile], heard: MixedHours) -> tuple[list[i
                 if transition.phase is Phase.STARTED and counted[transition.profile]:
                     events[transition.profile] += 1
     return events.tolist(), (hops * HOP_S / 3_600.0).tolist()
+
+
+def _scores(matcher: Matcher, heard: MixedHours) -> NDArray[np.float32]:
+    """Score all pieces side by side, each as a stream that began with it: [pieces, hops, profiles]."""
+    pieces, hops, _ = heard.hops.shape
+    scores = np.zeros((pieces, hops, len(matcher.names)), np.float32)
+    pasts = np.repeat(matcher.cold()[None], pieces, axis=0)
+    for index in range(hops):
+        pasts, scores[:, index] = matcher.follow(heard.hops[:, index].astype(np.float32), pasts)
+    return np.round(scores, SCORE_DECIMALS)
 
 
 def promised(

@@ -29,6 +29,9 @@ REACH = 0.5
 COUNTS_FROM = 1.0
 """Hops of a wrong event that lie further than this, in logits, under the threshold did not make it one."""
 
+MOST_LIFTED = 2.0
+"""So many times the spread of ordinary background may a score stand out of its stream's past."""
+
 _WORTH_A_LOOK = 0.01
 _OF_THRESHOLD = 0.25
 _SAME = 0.999
@@ -61,7 +64,7 @@ def veto_of(profile: Profile) -> Veto | None:
     marked = profile.embedded.negatives
     if not len(marked):
         return None
-    over = profile.detector.head.logits(marked) >= logit(profile.threshold) - COUNTS_FROM
+    over = profile.detector.head.logits(marked) >= _made_an_event_from(profile)
     wrong, own = marked[over], profile.embedded.positives
     if not len(wrong) or not len(own):
         return None
@@ -73,6 +76,13 @@ def veto_of(profile: Profile) -> Veto | None:
         least_cosine=np.minimum(1.0 - REACH * (1.0 - nearest), _SAME).astype(np.float32),
         from_score=min(_WORTH_A_LOOK, _OF_THRESHOLD * profile.threshold),
     )
+
+
+def _made_an_event_from(profile: Profile) -> float:
+    rest = profile.detector.rest
+    # Out of the quiet a hop scores more than its head gives it alone.
+    lifted = 0.0 if rest is None else MOST_LIFTED * rest.spread
+    return logit(profile.threshold) - COUNTS_FROM - lifted
 
 
 def logits_of(profile: Profile, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
