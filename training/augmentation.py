@@ -127,14 +127,14 @@ def augment(rng: Generator, crop: Audio, other: Audio, rooms: Audio, chances: Ch
         spectrum *= np.fft.rfft(rooms[int(rng.integers(len(rooms)))], size)
     heard = spectrum
     if rng.random() < chances.other_sound:
-        snr_db = rng.uniform(3, 30)
+        snr_db = rng.uniform(-10, 30)
         gain = np.sqrt(loud_power(crop) / loud_power(other)) * 10 ** (-snr_db / 20)
         heard = heard + np.fft.rfft(other * gain, size)
     if rng.random() < chances.colour:
         heard = heard * colour(rng, heard.size, DETECTION_RATE_HZ, narrow_band=chances.narrow_band)
     out = np.fft.irfft(heard, size)[: crop.size].astype(np.float32)
     if rng.random() < chances.steady_noise:
-        snr_db = rng.uniform(-3, 35)
+        snr_db = rng.uniform(-10, 35)
         out = out + steady_noise(rng, crop.size) * np.float32(np.sqrt(loud_power(out)) * 10 ** (-snr_db / 20))
     level_db = rng.uniform(-50, -1) if rng.random() > chances.clipping else rng.uniform(0, 12)
     out = out / (np.abs(out).max() + 1e-9) * 10 ** (level_db / 20)

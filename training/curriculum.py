@@ -26,8 +26,10 @@ class Variety:
     """Recordings are played up to so many times faster or slower."""
     coloured_share: float = 0.35
     """How often a mixture passes a random filter before the teachers hear it."""
-    made_up_share: float = 0.2
+    made_up_share: float = 0.1
     """How often a voice is a parametric sound."""
+    produced_share: float = 0.35
+    """How often it is made as nature or machines make theirs."""
     disguised_share: float = 0.45
     """How often a recording becomes a sound that nobody recorded."""
 

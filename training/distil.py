@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 DIM = 192
 WARM_UP_STEPS = 150
 TAG_WEIGHT = 10.0  # the mean over 527 mostly silent tags is a small number
-EARLY = 0.2
+EARLY = 0.6
 CHECKPOINT_STEPS = 250
 LOG_STEPS = 50
 SPACE_MIXTURES = 4_000

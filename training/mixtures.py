@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from training.augmentation import coloured, loud_power
 from training.curriculum import MIXTURE_SAMPLES, Variety
 from training.disguises import disguise
+from training.production import produced
 from training.recordings import TRAINING_RATE_HZ, Recordings
 
 # Share of each source among the recordings drawn: by variety of sounds, not by minutes.
@@ -143,8 +144,7 @@ class Mixer:
         voices = 1 if u < ALONE_SHARE else 3 if u > 1 - THREE_SHARE else 2
         out = np.zeros(MIXTURE_SAMPLES, np.float32)
         for voice in range(voices):
-            invented = rng.random() < variety.made_up_share
-            piece = made_up(rng, MIXTURE_SAMPLES) if invented else self._heard(rng, variety)
+            piece = self._voice(rng, variety)
             gain_db = 0.0 if voice == 0 else rng.uniform(-15, 3)
             out += piece / np.sqrt(loud_power(piece)) * 0.1 * 10 ** (gain_db / 20)
         if rng.random() < variety.coloured_share:
@@ -152,11 +152,19 @@ class Mixer:
         peak = float(np.abs(out).max())
         return (out / peak * 0.9).astype(np.float32) if peak > 0.9 else out
 
-    def _heard(self, rng: Generator, variety: Variety) -> Audio:
-        piece = self._recording(rng, variety)
+    def _voice(self, rng: Generator, variety: Variety) -> Audio:
+        piece = self._sound(rng, variety)
         if rng.random() < variety.disguised_share:
-            return disguise(rng, piece, self._recording(rng, variety))
+            return disguise(rng, piece, self._sound(rng, variety))
         return piece
+
+    def _sound(self, rng: Generator, variety: Variety) -> Audio:
+        u = rng.random()
+        if u < variety.made_up_share:
+            return made_up(rng, MIXTURE_SAMPLES)
+        if u < variety.made_up_share + variety.produced_share:
+            return produced(rng, MIXTURE_SAMPLES)
+        return self._recording(rng, variety)
 
     def _recording(self, rng: Generator, variety: Variety) -> Audio:
         names = [name for name in SOURCE_SHARES if name in self.by_source]

@@ -44,6 +44,9 @@ HELD_OUT_RECALL = 0.5
 MOST_PER_HOUR = 0.4
 """What hears less of its recordings, or is expected to be wrong more often, ships only if it must."""
 
+LEFT_OUT = frozenset({"insects"})
+"""Taken for what it is not where no recording of ours would show it: many voices at once."""
+
 FEWEST_PROFILES = 23
 STORED_POSITIVES = 64
 MUST_SHIP = frozenset(
@@ -100,6 +103,8 @@ def main(argv: Sequence[str] | None = None, *, encoder: Encoder | None = None) -
     scaling = background_scaling(train)
     evidence = []
     for stock in CATALOGUE:
+        if stock.name in LEFT_OUT:
+            continue
         evidence.append(gather(stock, train, valid, mixed, scaling))
         progress(f"fitted {stock.name}")
     kept = _choose(evidence, options.false_alarms_per_hour)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from training.augmentation import Chances, augment, simulate_rooms
 from training.curriculum import MIXTURE_SAMPLES, VARIETY
 from training.disguises import disguise
 from training.mixtures import Mixer, made_up
+from training.production import FAMILIES, produced
 from training.recordings import Recordings, Row, may_teach, read_manifest
 
 
@@ -28,6 +31,25 @@ def test_made_up_sounds_are_finite_and_bounded() -> None:
     """Whatever the dice say."""
     for seed in range(200):
         sound = made_up(np.random.default_rng(seed), MIXTURE_SAMPLES)
+        assert sound.shape == (MIXTURE_SAMPLES,)
+        assert np.isfinite(sound).all()
+        assert np.abs(sound).max() <= 0.5 + 1e-6
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
+def test_every_family_of_sounds_is_finite_and_never_the_same(family: Callable[..., Any]) -> None:
+    """Whatever the dice say; and it is a sound, not silence."""
+    sounds = [family(np.random.default_rng(seed), MIXTURE_SAMPLES) for seed in range(20)]
+    assert {sound.shape for sound in sounds} == {(MIXTURE_SAMPLES,)}
+    assert np.isfinite(sounds).all()
+    assert all(np.abs(sound).max() > 0 for sound in sounds)
+    assert len({sound.tobytes() for sound in sounds}) == len(sounds)
+
+
+def test_produced_sounds_are_finite_and_bounded() -> None:
+    """In a body, overdriven, or as they are."""
+    for seed in range(60):
+        sound = produced(np.random.default_rng(seed), MIXTURE_SAMPLES)
         assert sound.shape == (MIXTURE_SAMPLES,)
         assert np.isfinite(sound).all()
         assert np.abs(sound).max() <= 0.5 + 1e-6
