@@ -11,12 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,13 +29,13 @@ from detectors.types import HOP_SAMPLES
 from training.augmentation import Chances, augment, rooms_at
 from training.curriculum import SCHOOLING, STUDY_SAMPLES, Schooling
 from training.network import POOL_HOPS, StreamingEncoder, unit
-from training.targets import SHARD, TARGETS, WORK
+from training.targets import TARGETS, WORK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
 
     from numpy.random import Generator
-    from numpy.typing import NDArray
 
 DIM = 192
 WARM_UP_STEPS = 150
@@ -40,6 +44,8 @@ EARLY = 0.6
 CHECKPOINT_STEPS = 250
 LOG_STEPS = 50
 SPACE_MIXTURES = 4_000
+BATCHES_AHEAD = 4
+"""For each worker."""
 FEATURES = (384, 1_024)
 """How many numbers mn04 and YAMNet say."""
 STUDENT = "student.pt"
@@ -56,19 +62,13 @@ class Studies:
     logits: NDArray[np.float16]
 
 
-def load_studies(folder: Path, known: Studies | None = None) -> Studies:
-    """Read the shards that are there, beyond those known. Raises FileNotFoundError when there is none."""
+def load_studies(folder: Path) -> Studies:
+    """Read the shards that are there. Raises FileNotFoundError when there is none."""
     paths = sorted(folder.glob("[0-9]*[0-9].npz"))
     if not paths:
         raise FileNotFoundError(f"{folder} is empty: run `python -m training.targets` first")
-    have = len(known.audio) // SHARD if known else 0
-    shards = [np.load(path) for path in paths[have:]]
-    if known and not shards:
-        return known
-    before = {name: [getattr(known, name)] if known else [] for name in _PARTS}
-    return Studies(
-        **{name: np.concatenate(before[name] + [shard[name] for shard in shards]) for name in _PARTS}
-    )
+    shards = [np.load(path) for path in paths]
+    return Studies(**{name: np.concatenate([shard[name] for shard in shards]) for name in _PARTS})
 
 
 class TargetSpace(nn.Module):
@@ -117,6 +117,9 @@ def heard_enough(crop: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(weight / weight.sum(), np.float32)
 
 
+Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
+
 class Lessons:
     """Draws batches: log-mel pictures, how much each hop counts, the teachers' features and tags."""
 
@@ -141,7 +144,7 @@ class Lessons:
         gain = np.float32(10 ** (rng.uniform(-45, 0) / 20))
         return clip * gain
 
-    def batch(self, rng: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def batch(self, rng: Generator) -> Batch:
         """Return mel [batch, frames, mels], weights [batch, hops], features and logits."""
         chosen = rng.integers(len(self.studies.audio), size=self.schooling.batch)
         clips = self.studies.audio[chosen, :STUDY_SAMPLES].astype(np.float32) / 32_768
@@ -149,16 +152,16 @@ class Lessons:
         heard = [self._heard(rng, clip, clips[number - 1]) for number, clip in enumerate(clips)]
         audio = np.pad(np.stack(heard), ((0, 0), (MEL_OVERLAP_SAMPLES, 0)))
         return (
-            torch.from_numpy(log_mel(audio)),
-            torch.from_numpy(np.stack([heard_enough(clip) for clip in clips])),
+            log_mel(audio),
+            np.stack([heard_enough(clip) for clip in clips]),
             self.features(chosen),
-            torch.from_numpy(self.studies.logits[chosen].astype(np.float32)),
+            self.studies.logits[chosen].astype(np.float32),
         )
 
-    def features(self, chosen: NDArray[np.int64]) -> Tensor:
+    def features(self, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
         """Both teachers' features [n, features] of some mixtures."""
         parts = [self.studies.mn04[chosen], self.studies.yamnet[chosen]]
-        return torch.from_numpy(np.concatenate(parts, 1).astype(np.float32))
+        return np.concatenate(parts, 1).astype(np.float32)
 
 
 class Student(nn.Module):
@@ -172,7 +175,7 @@ class Student(nn.Module):
 
     def loss(self, mel: Tensor, weights: Tensor, features: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return what to minimise and, for the log, the weighted cosine to the teachers."""
-        embeddings, _ = self.encoder(mel, torch.zeros(mel.shape[0], self.encoder.state_size))
+        embeddings, _ = self.encoder(mel, mel.new_zeros(mel.shape[0], self.encoder.state_size))
         target = self.space(features)[:, None]
         cosine = (unit(embeddings) * unit(target)).sum(-1)
         square = (embeddings - target).square().mean(-1)
@@ -193,30 +196,72 @@ def learning_rate(step: int, schooling: Schooling) -> float:
     return schooling.peak_learning_rate * 0.5 * (1 + float(np.cos(np.pi * done)))
 
 
-def train(work: Path, schooling: Schooling, seed: int, begin_with: Path | None) -> None:
+def drawn_ahead(lessons: Lessons, seed: int, steps: range, workers: int) -> Iterator[Batch]:
+    """Yield the batch of each step; with workers, drawn by so many processes, and the same ones."""
+    if not workers:
+        yield from (lessons.batch(np.random.default_rng((seed, step))) for step in steps)
+        return
+    # Forked, so that the mixtures are in memory once.
+    with ProcessPoolExecutor(
+        workers, get_context("fork"), initializer=_share, initargs=(lessons, seed)
+    ) as pool:
+        waiting: deque[Future[Batch]] = deque()
+        for step in steps:
+            waiting.append(pool.submit(_draw, step))
+            if len(waiting) > BATCHES_AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+_shared: tuple[Lessons, int] | None = None
+
+
+def _share(lessons: Lessons, seed: int) -> None:
+    global _shared  # noqa: PLW0603 - a worker's own copy, set once when it begins
+    _shared = lessons, seed
+
+
+def _draw(step: int) -> Batch:
+    assert _shared is not None
+    lessons, seed = _shared
+    return lessons.batch(np.random.default_rng((seed, step)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What a run may use of the machine."""
+
+    device: str = "cpu"
+    workers: int = 0
+
+
+def train(work: Path, schooling: Schooling, seed: int, begin_with: Path | None, means: Means) -> None:
     """Train to the end, from the last checkpoint if there is one, else from the student of another run."""
-    studies = load_studies(work / TARGETS)
-    lessons = Lessons(schooling, studies, rooms_at(work / "rooms.npy"))
+    lessons = Lessons(schooling, load_studies(work / TARGETS), rooms_at(work / "rooms.npy"))
     torch.manual_seed(seed)
     student = Student()
     # Convolutions take half as long again in the default layout. Torch's stubs lack this form.
-    student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    student.to(device=means.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(student.parameters(), weight_decay=0.02)
     checkpoint, first = work / STUDENT, 0
     if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
+        saved = torch.load(checkpoint, map_location=means.device, weights_only=True)
         student.load_state_dict(saved["student"])
         optimiser.load_state_dict(saved["optimiser"])
         first = saved["step"]
     elif begin_with is not None:
-        student.load_state_dict(torch.load(begin_with, weights_only=True)["student"])
+        saved = torch.load(begin_with, map_location=means.device, weights_only=True)
+        student.load_state_dict(saved["student"])
     else:
-        student.space.fit(lessons.features(np.arange(min(SPACE_MIXTURES, len(studies.audio)))))
+        some = np.arange(min(SPACE_MIXTURES, len(lessons.studies.audio)))
+        student.space.fit(torch.from_numpy(lessons.features(some)).to(means.device))
     log = Log(work / "log.jsonl", schooling.steps)
-    for step in range(first, schooling.steps):
+    steps = range(first, schooling.steps)
+    for step, batch in zip(steps, drawn_ahead(lessons, seed, steps, means.workers), strict=True):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, schooling)
-        loss, cosine = student.loss(*lessons.batch(np.random.default_rng((seed, step))))
+        loss, cosine = student.loss(*(torch.from_numpy(part).to(means.device) for part in batch))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
@@ -229,8 +274,6 @@ def train(work: Path, schooling: Schooling, seed: int, begin_with: Path | None) 
                 beside,
             )
             beside.rename(checkpoint)
-            # New shards of targets join as they are made.
-            lessons.studies = load_studies(work / TARGETS, lessons.studies)
 
 
 class Log:
@@ -274,10 +317,18 @@ def main() -> None:
     parser.add_argument("--begin-with", type=Path, help="student.pt of another run, to go on from")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cuda where there is one (default: cpu)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="processes that draw batches ahead; a GPU needs eight",
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     schooling = replace(SCHOOLING, steps=options.steps, peak_learning_rate=options.rate)
-    train(options.work, schooling, options.seed, options.begin_with)
+    means = Means(device=options.device, workers=options.workers)
+    train(options.work, schooling, options.seed, options.begin_with, means)
 
 
 if __name__ == "__main__":

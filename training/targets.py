@@ -9,7 +9,9 @@ restart skips.
 from __future__ import annotations
 
 import argparse
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,50 @@ def make_shard(mixer: Mixer, teachers: Teachers, rng: Generator) -> dict[str, ND
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What every worker has to know."""
+
+    data: Path
+    mn04: Path
+    yamnet: Path
+    folder: Path
+    seed: int
+    threads: int
+
+
+class Workshop:
+    """Makes shards, one after another."""
+
+    def __init__(self, task: Task) -> None:
+        torch.set_num_threads(task.threads)
+        self._task = task
+        self._mixer = Mixer.of(load_recordings(task.data, may_teach, lambda _text: None))
+        self._teachers = Teachers(load_mn04(task.mn04), yamnet_windows(task.yamnet))
+
+    def make(self, number: int) -> int:
+        """Make a shard, all of it or nothing; return its number."""
+        path = self._task.folder / f"{number:05d}.npz"
+        beside = path.with_suffix(".part.npz")
+        rng = np.random.default_rng((self._task.seed, number))
+        np.savez(beside, allow_pickle=False, **make_shard(self._mixer, self._teachers, rng))
+        beside.rename(path)
+        return number
+
+
+_workshop: Workshop | None = None
+
+
+def _open(task: Task) -> None:
+    global _workshop  # noqa: PLW0603 - a worker's own, opened once when it begins
+    _workshop = Workshop(task)
+
+
+def _make(number: int) -> int:
+    assert _workshop is not None
+    return _workshop.make(number)
+
+
 def main() -> None:
     """Make every shard that is not there yet."""
     parser = argparse.ArgumentParser(
@@ -85,21 +131,28 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="processes side by side, a core each")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     folder = options.work / TARGETS
     folder.mkdir(parents=True, exist_ok=True)
-    mixer = Mixer.of(load_recordings(options.data, may_teach, print))
-    teachers = Teachers(load_mn04(options.mn04), yamnet_windows(options.yamnet))
+    task = Task(
+        data=options.data,
+        mn04=options.mn04,
+        yamnet=options.yamnet,
+        folder=folder,
+        seed=options.seed,
+        threads=options.threads,
+    )
     shards = -(-SCHOOLING.mixtures // SHARD)
-    for number in range(shards):
-        path = folder / f"{number:05d}.npz"
-        if not path.exists():
-            beside = path.with_suffix(".part.npz")
-            rng = np.random.default_rng((options.seed, number))
-            np.savez(beside, allow_pickle=False, **make_shard(mixer, teachers, rng))
-            beside.rename(path)
-        print(f"targets {number + 1}/{shards}", flush=True)
+    left = [number for number in range(shards) if not (folder / f"{number:05d}.npz").exists()]
+    done = shards - len(left)
+    # Spawned: neither teacher survives a fork.
+    with ProcessPoolExecutor(
+        options.workers, get_context("spawn"), initializer=_open, initargs=(task,)
+    ) as pool:
+        for made in as_completed([pool.submit(_make, number) for number in left]):
+            done += 1
+            print(f"targets {done}/{shards}: {made.result():05d}", flush=True)
 
 
 if __name__ == "__main__":
