@@ -147,12 +147,15 @@ def main() -> None:
     left = [number for number in range(shards) if not (folder / f"{number:05d}.npz").exists()]
     done = shards - len(left)
     # Spawned: neither teacher survives a fork.
-    with ProcessPoolExecutor(
-        options.workers, get_context("spawn"), initializer=_open, initargs=(task,)
-    ) as pool:
+    spawn = get_context("spawn")
+    pool = ProcessPoolExecutor(options.workers, spawn, initializer=_open, initargs=(task,))
+    try:
         for made in as_completed([pool.submit(_make, number) for number in left]):
             done += 1
             print(f"targets {done}/{shards}: {made.result():05d}", flush=True)
+    finally:
+        # Who stops it waits for the shards that are being made, not for all.
+        pool.shutdown(cancel_futures=True)
 
 
 if __name__ == "__main__":
