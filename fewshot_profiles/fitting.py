@@ -12,7 +12,7 @@ from fewshot_profiles.bank import BackgroundBank
 from fewshot_profiles.calibration import fit_platt, lasting, sigmoid
 from fewshot_profiles.heads import Head, blended, fit_head, prototype_head
 from fewshot_profiles.profile import Kind, Rest
-from fewshot_profiles.promise import FALSE_ALARMS_PER_HOUR, Background, background_of
+from fewshot_profiles.promise import FALSE_ALARMS_PER_HOUR, Background, background_of, events_in
 from fewshot_profiles.resting import rest_of, standing_out
 
 MOST_OCCURRENCES_PER_HOUR = 1.0
@@ -99,6 +99,8 @@ class Fit:
     rest: Rest
     background: Background
     """What the head makes of bank and home where it has not seen them."""
+    out_of_quiet: NDArray[np.float32]
+    """Its logits for the same pieces of the bank in streams that heard nothing before, as examples are."""
     occurrences: float
     """Moments of the home's past that sounded like the examples, and are not part of the background."""
     held_out: tuple[NDArray[np.float32], ...] | None
@@ -140,7 +142,8 @@ def fit_detector(
     plain = positives.plain
     rows = len(bank.embeddings)
     rest = rest_of(held_background[:rows], bank)
-    held_background[:rows] = standing_out(held_background[:rows], rest, bank)
+    cold = held_background[:rows].copy()
+    held_background[:rows] = standing_out(cold, rest, bank)
     platt = fit_platt(own[plain], positives.where(plain).weights(), held_background[:rows])
     scale, shift = np.float32(platt.slope), np.float32(platt.intercept)
     calibrated = scale * held_background + shift
@@ -153,6 +156,7 @@ def fit_detector(
         threshold=float(np.clip(threshold, _SURELY_NOT, 1.0 - _SURELY_NOT)),
         rest=Rest(mean=platt.slope * rest.mean + platt.intercept, spread=platt.slope * rest.spread),
         background=background,
+        out_of_quiet=events_in(scale * cold + shift, bank, kind),
         occurrences=occurrences,
         held_out=None if held_out is None else positives.peaks(scale * held_out + shift, kind),
         typical=None if held_out is None else positives.typical(scale * held_out + shift),

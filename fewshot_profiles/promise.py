@@ -124,7 +124,7 @@ def background_of(
     """Return the background from a logit for each row of the bank and of the ambience."""
     known = home is not None and enough(home)
     return Background(
-        in_bank=_bank_events(in_bank, bank, _EVENT_ROWS[kind]),
+        in_bank=events_in(in_bank, bank, kind),
         bank_hours=bank.hours,
         in_home=in_home if known else in_home[:0],
         home_counts=np.zeros(0, np.float32) if home is None or not known else home.stands_for,
@@ -182,9 +182,10 @@ def enough(home: Ambience) -> bool:
     return home.hours >= MIN_HOME_HOURS and len(home) >= MIN_HOME_ROWS
 
 
-def _bank_events(logits: NDArray[np.float32], bank: BackgroundBank, rows: int) -> NDArray[np.float32]:
+def events_in(logits: NDArray[np.float32], bank: BackgroundBank, kind: Kind) -> NDArray[np.float32]:
+    """Return the peak of each piece of the bank's ordinary hours that would be one false alarm."""
     ambient, recording = logits[bank.ambient], bank.recording[bank.ambient]
     edges = np.flatnonzero(np.diff(recording, prepend=recording[0] - 1, append=recording[-1] - 1))
-    starts = [np.arange(first, last, rows) for first, last in pairwise(edges)]
+    starts = [np.arange(first, last, _EVENT_ROWS[kind]) for first, last in pairwise(edges)]
     peaks: NDArray[np.float32] = np.maximum.reduceat(ambient, np.concatenate(starts))
     return peaks

@@ -167,7 +167,7 @@ def unlike_the_others(fit: Fit) -> list[bool]:
         return [False]
     if len(fit.typical) < _UNLIKE_FROM:
         return [False] * len(fit.typical)
-    ordinary = float(np.quantile(fit.background.in_bank, _UNLIKE_QUANTILE))
+    ordinary = float(np.quantile(fit.out_of_quiet, _UNLIKE_QUANTILE))
     usual = max(float(np.median(fit.typical)), ordinary)
     least = ordinary + _UNLIKE_SHARE * (usual - ordinary)
     return [bool(typical < least) for typical in fit.typical]

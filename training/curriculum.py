@@ -39,7 +39,7 @@ class Schooling:
     """One run of training."""
 
     mixtures: int = 80_000
-    steps: int = 16_000
+    steps: int = 60_000
     batch: int = 32
     peak_learning_rate: float = 2.0e-3
     clean_share: float = 0.65
