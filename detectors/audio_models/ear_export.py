@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -34,6 +33,7 @@ from detectors.encoders.onnx_manifest import (
     manifest_text,
 )
 from detectors.encoders.onnx_session import open_session
+from detectors.encoders.torch_threads import one_thread
 from foundation.atomic_file import write_atomically
 from foundation.errors import ModelError
 
@@ -62,7 +62,7 @@ def export_ear(folder: Path, target: Path, wanted: EarExport) -> Path:
 
     Raises ModelError if `folder` is of no model with such an encoder, or if ONNX Runtime differs from torch.
     """
-    with _one_thread(), torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         network, rate_hz = _open_ear(folder, wanted.window_ms)
         target.mkdir(parents=True, exist_ok=True)
         samples = wanted.window_ms * rate_hz // 1_000
@@ -176,14 +176,3 @@ def _difference(network: nn.Module, samples: int, weights: Path) -> float:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """On a busy machine, torch's threads wait for each other a hundred times longer than they work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +21,7 @@ from detectors.encoders.onnx_manifest import (
     manifest_text,
 )
 from detectors.encoders.onnx_session import open_session
+from detectors.encoders.torch_threads import one_thread
 from foundation.atomic_file import write_atomically
 from foundation.errors import ModelError
 
@@ -41,7 +40,7 @@ def export_mn(checkpoint: Path, name: str, variant: MnVariant, folder: Path, *, 
     """
     network = load_mobile_net(checkpoint, variant.width)
     weights = folder / f"{name}.onnx"
-    with _one_thread():
+    with one_thread():
         content = _as_onnx(network, variant)
         difference = _difference(network, variant, content, weights)
     if difference > TOLERANCE:
@@ -63,17 +62,6 @@ def export_mn(checkpoint: Path, name: str, variant: MnVariant, folder: Path, *, 
     path = folder / MANIFEST_NAME
     write_atomically(path, manifest_text(manifest).encode())
     return path
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """On a busy machine, torch's threads wait for each other a hundred times longer than they work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _as_onnx(network: MobileNet, variant: MnVariant) -> bytes:
