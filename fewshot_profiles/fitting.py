@@ -154,7 +154,8 @@ def fit_detector(
     return Fit(
         head=head.both.scaled(platt.slope, platt.intercept),
         threshold=float(np.clip(threshold, _SURELY_NOT, 1.0 - _SURELY_NOT)),
-        rest=Rest(mean=platt.slope * rest.mean + platt.intercept, spread=platt.slope * rest.spread),
+        # Examples that score under the background turn the line over: a spread stays one.
+        rest=Rest(mean=platt.slope * rest.mean + platt.intercept, spread=abs(platt.slope) * rest.spread),
         background=background,
         out_of_quiet=events_in(scale * cold + shift, bank, kind),
         occurrences=occurrences,
