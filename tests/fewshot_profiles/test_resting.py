@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fewshot_profiles.bank import BackgroundBank
+from fewshot_profiles.fitting import Positives, fit_detector
 from fewshot_profiles.heads import Scaling
 from fewshot_profiles.resting import rest_of, standing_out
 
@@ -40,3 +41,15 @@ def test_each_recording_stands_out_of_its_own_past() -> None:
     found = standing_out(logits, rest_of(logits, bank()), bank())
     assert found[ROWS - 1] > max(6.0, found[2 * ROWS - 1])
     np.testing.assert_array_equal(found[2 * ROWS :], logits[2 * ROWS :])
+
+
+def test_examples_that_contradict_each_other_leave_a_spread_that_can_be_read() -> None:
+    """Each is scored under the background by a head of the other."""
+    one = np.array([3.0, 1.0, -2.0, 1.0], np.float32)
+    positives = Positives(
+        hops=np.stack([one, one, -one, -one]),
+        example=np.array([0, 0, 1, 1], np.int32),
+        variant=np.zeros(4, np.int32),
+    )
+    fit = fit_detector(positives, np.zeros((0, 4), np.float32), bank(), None, kind="impulse")
+    assert fit.rest.spread > 0.0
